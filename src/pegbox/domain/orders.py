@@ -1,0 +1,96 @@
+"""What an executor is told to run: one attempt of one training job, with every address resolved.
+
+An order is plain data: it goes to the agent as JSON and lies in the attempt directory as ``order.json`` (0600).
+It can be rebuilt from the store at any time; the token is derived, not stored.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChannelOrder:
+    """One input channel."""
+
+    name: str
+    #: Where the data lies on this machine (a file or a folder); it is linked, not copied.
+    path: str
+    uri: str
+    content_type: str = ""
+    input_mode: str = "File"
+    distribution: str = "FullyReplicated"
+    record_wrapper: str = "None"
+    compression: str = "None"
+    #: ``S3Prefix`` (every object whose key starts with the address), ``ManifestFile`` or ``AugmentedManifestFile``.
+    data_type: str = "S3Prefix"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RuntimeOrder:
+    """How the program is run."""
+
+    #: ``script``: the script-mode contract of the training toolkit; ``command``: this command plus ``train``-like arguments.
+    kind: str
+    #: Interpreter for ``script``.
+    python: str = ""
+    #: Argument vector for ``command``.
+    command: tuple[str, ...] = ()
+    #: Framework module name for SM_FRAMEWORK_MODULE, where the image is a framework's.
+    framework: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttemptOrder:
+    """Everything an agent needs to run one attempt."""
+
+    attempt_id: str
+    #: 64 hex digits; fences reports of other attempts.
+    token: str
+    training_job_id: int
+    training_job_name: str
+    training_job_arn: str
+    attempt: int
+    #: Attempt directory on the machine that runs it.
+    directory: str
+    runtime: RuntimeOrder
+    #: All hyperparameters (static and tuned) as text, exactly as the client gave them.
+    hyperparameters: Mapping[str, str]
+    channels: tuple[ChannelOrder, ...] = ()
+    #: Local path of the code archive (tar.gz) for script mode, or None.
+    code_archive: str | None = None
+    environment: Mapping[str, str] = field(default_factory=dict)
+    #: ``{"Name", "Regex"}`` items of the request.
+    metric_definitions: tuple[Mapping[str, str], ...] = ()
+    objective_metric: str | None = None
+    #: Wall-clock seconds left for this attempt (StoppingCondition minus earlier attempts), or None.
+    max_runtime_seconds: float | None = None
+    #: Seconds between SIGTERM and SIGKILL.
+    grace_seconds: float = 120.0
+    #: Prefix under which artifacts will be published, for information to the program.
+    output_uri: str = ""
+    #: Folder kept across the attempts of the job, linked to ``LocalPath`` (default /opt/ml/checkpoints), or None.
+    checkpoint_path: str | None = None
+    checkpoint_local_path: str = "/opt/ml/checkpoints"
+    instance_type: str = "local"
+    instance_count: int = 1
+    region: str = "us-east-1"
+    #: Where an attempt may cache environments (requirements.txt) and unpacked code, by content hash.
+    cache_path: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the order as plain JSON data."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> AttemptOrder:
+        """Return the order that :meth:`to_json` wrote."""
+        fields = dict(data)
+        fields["runtime"] = RuntimeOrder(
+            **{**fields["runtime"], "command": tuple(fields["runtime"]["command"])}
+        )
+        fields["channels"] = tuple(ChannelOrder(**item) for item in fields["channels"])
+        fields["metric_definitions"] = tuple(fields["metric_definitions"])
+        return cls(**fields)
