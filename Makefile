@@ -1,0 +1,57 @@
+# The two commands of the README are `make demo` and `make test`; each does all of its own set-up.
+.PHONY: demo test lint bench bench-overhead bench-search bench-server bench-agent chaos attack simulation clean help
+
+PY := .venv/bin/python
+
+help:            ## list the targets
+	@grep -E '^[a-z-]+:.*##' Makefile | sed 's/:.*##/\t/' | expand -t 18
+
+demo:            ## tune a real model on real data and watch it
+	@tools/environment.sh demo
+	@.venv/bin/pegbox demo
+
+test:            ## everything that is not a benchmark
+	@tools/environment.sh dev
+	@tools/system_packages.sh
+	@$(PY) tools/run_tests.py
+
+lint:            ## formatting, lint, types, import contracts
+	@tools/environment.sh dev
+	@.venv/bin/ruff format --check src tests benchmarks examples tools
+	@.venv/bin/ruff check src tests benchmarks examples tools
+	@.venv/bin/mypy
+	@.venv/bin/lint-imports
+
+bench: bench-server bench-agent bench-overhead bench-search  ## all benchmarks
+
+bench-overhead:  ## trials per second beside a bare subprocess loop
+	@tools/environment.sh dev
+	@$(PY) benchmarks/overhead.py
+
+bench-server:    ## start, memory and idle cost of the server, import and command times
+	@tools/environment.sh dev
+	@$(PY) benchmarks/server_figures.py
+
+bench-agent:     ## cold start and warm hand-over of an agent, as multiples of a bare interpreter
+	@tools/environment.sh dev
+	@$(PY) benchmarks/agent_start.py
+
+bench-search:    ## the search beside its peers (ARGS="--long" for more)
+	@tools/environment.sh dev,bench
+	@$(PY) benchmarks/search/compare.py $(ARGS)
+
+chaos:           ## kill -9 of the server during tuning, 200 cycles (CYCLES=n); a million-step simulation
+	@tools/environment.sh dev
+	@$(PY) -m pegbox.testing.chaos --cycles $${CYCLES:-200}
+	@$(PY) -m pegbox.testing.simulation --seeds $${SEEDS:-10000}
+
+simulation:      ## the deterministic simulation with 1,000 seeds
+	@tools/environment.sh dev
+	@$(PY) -m pegbox.testing.simulation --seeds $${SEEDS:-1000}
+
+attack:          ## 100,000 forged signatures and 100,000 fuzzed calls against a real server
+	@tools/environment.sh dev
+	@$(PY) -m pegbox.testing.attack
+
+clean:           ## remove the environment and caches
+	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
