@@ -1,0 +1,39 @@
+"""Values that the engine is given; it reads no settings."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EnginePolicy:
+    """How the engine behaves and where attempts find their folders."""
+
+    #: Folder of attempt directories: ``<jobs_path>/<training job row id>/<attempt number>``.
+    jobs_path: str
+    #: Folder of checkpoints of jobs whose checkpoint address is the server's own default.
+    checkpoints_path: str
+    #: Where attempts cache unpacked code and environments.
+    cache_path: str
+    #: Interpreter of script-mode programs whose request names none.
+    python: str
+    #: ``extended`` mode lifts AWS limits that have no reason here; ``strict`` keeps them.
+    extended: bool = True
+    #: Whether a request may name its interpreter (``PEGBOX_PYTHON``): only where server and clients share a machine.
+    trust_interpreters: bool = True
+    #: Seconds between SIGTERM and SIGKILL.
+    grace_seconds: float = 120.0
+    #: Whether one suggestion per job is computed while trials run.
+    compute_ahead: bool = True
+    #: Longest wait for a fresh suggestion when one computed ahead is at hand, in seconds ...
+    patience_seconds: float = 2.0
+    #: ... and as a share of the median trial duration; the smaller of both counts.
+    patience_share: float = 0.1
+    #: A stopped tuning job says ``Stopping`` for at least this long, so that a describe right after the stop sees it.
+    stopping_seconds: float = 1.0
+    #: A tuning job fails when its first so many finished trials all failed.
+    breaker: int = 5
+    #: Seconds beyond a training job's MaxRuntimeInSeconds after which the engine stops it itself.
+    runtime_slack_seconds: float = 30.0
+    #: Items (commands, reports, answers) that one transaction holds at most.
+    batch: int = 256
