@@ -1,0 +1,80 @@
+"""Several models, one opinion.
+
+==========  ==========================================================================  ==========
+symbol      meaning                                                                     shape
+==========  ==========================================================================  ==========
+Z           candidates                                                                  (m, d)
+EI_i        expected improvement of member i in units of its transformed values         (m,)
+w_i         weight of member i; they sum to 1                                           ()
+p           probability of feasibility                                                  (m,)
+==========  ==========================================================================  ==========
+
+    score(z) = log sum_i w_i EI_i(z) + log p(z)
+
+Each member sees the same observations through another output transform or prior. Averaging keeps the search from
+standing or falling with one of them.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from pegbox.strategies.acquisition import log_expected_improvement, log_expected_improvement_gradient
+from pegbox.strategies.feasibility import Feasibility
+from pegbox.surrogate.numerics import log_mean_exp
+from pegbox.surrogate.posterior import Posterior
+
+Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Opinion:
+    """One member: its posterior (pending trials included), its incumbent and its weight."""
+
+    posterior: Posterior
+    best: float
+    weight: float
+
+
+@dataclass(frozen=True)
+class Ensemble:
+    """The members and, once something failed, the feasibility model."""
+
+    opinions: tuple[Opinion, ...]
+    feasibility: Feasibility | None
+
+    def score(self, Z: Floats) -> Floats:
+        """The acquisition (m,) at candidates ``Z`` (m, d)."""
+        parts = []
+        for opinion in self.opinions:
+            mean, sd = opinion.posterior.predict(Z)
+            parts.append(log_expected_improvement(mean, sd, opinion.best))
+        total = self._combine(np.stack(parts))
+        return total if self.feasibility is None else total + self.feasibility.log_probability(Z)
+
+    def score_with_gradient(self, Z: Floats) -> tuple[Floats, Floats]:
+        """The acquisition (m,) and its gradient (m, d); zero in categorical columns."""
+        values, gradients = [], []
+        for opinion in self.opinions:
+            mean, sd, d_mean, d_sd = opinion.posterior.predict_with_gradient(Z)
+            value, gradient = log_expected_improvement_gradient(mean, sd, d_mean, d_sd, opinion.best)
+            values.append(value)
+            gradients.append(gradient)
+        stacked = np.stack(values)
+        total = self._combine(stacked)
+        shares = np.exp(stacked + self._log_weights()[:, None] - total)
+        gradient = (shares[:, :, None] * np.stack(gradients)).sum(axis=0)
+        if self.feasibility is None:
+            return total, gradient
+        value, more = self.feasibility.log_probability_with_gradient(Z)
+        return total + value, gradient + more
+
+    def _log_weights(self) -> Floats:
+        return np.array([math.log(opinion.weight) for opinion in self.opinions])
+
+    def _combine(self, parts: Floats) -> Floats:
+        return parts[0] if len(parts) == 1 else log_mean_exp(parts, self._log_weights())

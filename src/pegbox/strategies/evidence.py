@@ -1,0 +1,96 @@
+"""What a history says, as arrays; values are turned so that smaller is better.
+
+==========  ==========================================================================  ==========
+symbol      meaning                                                                     shape
+==========  ==========================================================================  ==========
+X, y        codes and raw values of trials with a usable objective                      (n, d), (n,)
+censored    which of them were stopped before their end                                 (n,)
+F           codes of trials that failed or reported no finite number                    (f, d)
+P           codes of pending trials                                                     (p, d)
+==========  ==========================================================================  ==========
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from pegbox.space import Space
+from pegbox.strategies.records import Observation
+
+Floats = npt.NDArray[np.float64]
+Bools = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """A history in arrays; see the table of the module."""
+
+    X: Floats
+    y: Floats
+    censored: Bools
+    F: Floats
+    P: Floats
+
+
+def gather(
+    space: Space, history: Sequence[Observation], pending: Sequence[Mapping[str, Any]], maximize: bool
+) -> Evidence:
+    """Sort a history into evidence; observations whose values are not of this space are left out."""
+    sign = -1.0 if maximize else 1.0
+    good: list[Observation] = []
+    bad: list[Observation] = []
+    for seen in history:
+        if not _fits(space, seen.values):
+            continue
+        if seen.status != "failed" and seen.objective is not None and math.isfinite(seen.objective):
+            good.append(seen)
+        elif seen.status != "stopped":
+            bad.append(seen)
+    y = np.array([sign * float(seen.objective) for seen in good if seen.objective is not None])
+    censored = np.array([seen.status == "stopped" for seen in good], dtype=bool)
+    encode = space.encoding.encode
+    return Evidence(
+        X=encode([seen.values for seen in good]),
+        y=_complete(y, censored, good, sign) if censored.any() else y,
+        censored=censored,
+        F=encode([seen.values for seen in bad]),
+        P=encode([values for values in pending if _fits(space, values)]),
+    )
+
+
+def _fits(space: Space, values: Mapping[str, Any]) -> bool:
+    return all(range_.name in values and range_.contains(values[range_.name]) for range_ in space.parameters)
+
+
+def _complete(y: Floats, censored: Bools, good: Sequence[Observation], sign: float) -> Floats:
+    """Estimate what stopped trials would have reached.
+
+    A stopped trial is assumed to gain what finished trials gained, in the median, between its last step and their
+    end, but not to become better than the median of the finished ones: it was stopped for lagging behind.
+    """
+    finished = [seen for seen, stopped in zip(good, censored, strict=True) if not stopped]
+    if not finished:
+        return y
+    out = y.copy()
+    median = float(np.median(y[~censored]))
+    curves = [dict(seen.curve) for seen in finished]
+    finals = y[~censored]
+    for i in np.nonzero(censored)[0].tolist():
+        if good[i].curve:
+            step = good[i].curve[-1][0]
+            gains = [
+                final - sign * curve[step]
+                for final, curve in zip(finals, curves, strict=True)
+                if step in curve
+            ]
+            gains = [gain for gain in gains if math.isfinite(gain)]
+            if gains:
+                out[i] = y[i] + min(float(np.median(gains)), 0.0)
+        out[i] = max(out[i], min(median, y[i]))
+    return out

@@ -1,0 +1,76 @@
+"""The first points, before a model can say anything.
+
+==========  ==========================================================================  ==========
+symbol      meaning                                                                     shape
+==========  ==========================================================================  ==========
+n           number of points of the design                                              ()
+U           a Latin hypercube: each column visits n equal slices once                   (n, d)
+==========  ==========================================================================  ==========
+
+The centre first (what a careful user would try), then a Latin hypercube in which every choice of every categorical
+parameter occurs equally often, the best of a few by the smallest distance between two points.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from pegbox.space import Space
+from pegbox.strategies.seeds import generator
+
+Floats = npt.NDArray[np.float64]
+
+_PURPOSE = 2
+_TRIES = 32
+SMALLEST, USUAL, LARGEST = 4, 8, 12
+
+
+def design_size(space: Space) -> int:
+    """How many points: d + 1, at most 8, or up to 12 so that each choice is seen twice."""
+    usual = max(SMALLEST, min(space.dimension + 1, USUAL))
+    categorical = space.encoding.categorical
+    choices = int(space.encoding.levels[categorical].max()) if categorical.any() else 0
+    return max(usual, min(2 * choices, LARGEST))
+
+
+def initial_design(space: Space, job_seed: int) -> Floats:
+    """The codes (n, d) of the design; a function of the space and the job's seed only."""
+    rng = generator((job_seed,), _PURPOSE)
+    n, d = design_size(space), space.dimension
+    encoding = space.encoding
+    best, best_distance = None, -1.0
+    for _ in range(_TRIES):
+        U = (np.argsort(rng.random((n, d)), axis=0) + rng.random((n, d))) / n
+        U[0, ~encoding.categorical] = 0.5
+        distance = _smallest_distance(U, encoding.categorical, encoding.levels)
+        if distance > best_distance:
+            best, best_distance = U, distance
+    assert best is not None
+    return encoding.from_cube(best)
+
+
+def _smallest_distance(U: Floats, categorical: npt.NDArray[np.bool_], levels: Floats) -> float:
+    D = np.abs(U[:, None, :] - U[None, :, :])
+    for j in np.nonzero(categorical)[0]:
+        index = np.floor(U[:, j] * levels[j])
+        D[:, :, j] = index[:, None] != index[None, :]
+    total = (D * D).sum(axis=2)
+    total[np.diag_indices(len(U))] = np.inf
+    return float(total.min())
+
+
+def next_of_design(design: Floats, taken: Sequence[bytes]) -> Floats | None:
+    """The first point of the design that was not taken yet, or None."""
+    known = set(taken)
+    for row in design:
+        if fingerprint(row) not in known:
+            return np.asarray(row)
+    return None
+
+
+def fingerprint(row: Floats) -> bytes:
+    """What two codes share when they are the same point but for rounding (nine digits)."""
+    return np.round(row, 9).tobytes()

@@ -1,0 +1,50 @@
+"""Every number that decides how the Bayesian strategy searches, in one place."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Member:
+    """One model of the ensemble.
+
+    Attributes:
+        transform: Name of an output transform of :mod:`pegbox.surrogate.transforms`.
+        length: Shift of the typical log length scale of the prior.
+        noise: Typical noise variance of the prior, in units of the transformed values' variance.
+    """
+
+    transform: str
+    length: float = 0.4
+    noise: float = 1e-3
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How to search.
+
+    Attributes:
+        members: The models whose expected improvement is averaged.
+        full_iterations, warm_iterations: Bounds of a full fit and of a fit that starts from the last full one.
+        starts: Starting points of a full fit.
+        uniform, local: Random candidates over the whole space and around the best observations.
+        elite: How many candidates are improved further.
+        ascent_iterations: Bound of the gradient ascent of the elite.
+        fit_limit: The most observations a fit looks at.
+        posterior_limit: The most observations a posterior is conditioned on.
+    """
+
+    members: tuple[Member, ...] = (Member("half_rank"),)
+    full_iterations: int = 30
+    warm_iterations: int = 12
+    starts: int = 3
+    uniform: int = 512
+    local: int = 512
+    elite: int = 5
+    ascent_iterations: int = 20
+    fit_limit: int = 150
+    posterior_limit: int = 400
+
+
+DEFAULT = Recipe()

@@ -1,0 +1,161 @@
+"""The covariance of the surrogate over mixed spaces.
+
+==========  =====================================================================================  ==========
+symbol      meaning                                                                                shape
+==========  =====================================================================================  ==========
+X, Z        encoded values; categorical columns hold choice indices                                (n, d), (m, d)
+D           squared differences of all pairs i > j, per column; 0 or 1 for categorical columns     (d, P)
+l           length scales                                                                          (d,)
+q           sum over numeric columns of D_j / l_j^2                                                (P,)
+h           sum over categorical columns of D_j / l_j^2                                            (P,)
+M(q)        Matern-5/2 correlation (1 + sqrt(5q) + 5q/3) exp(-sqrt(5q))                            (P,)
+C(h)        categorical correlation exp(-h)                                                        (P,)
+s2          signal variance                                                                        ()
+w1, w2      weights of what all choices share, and of what holds wherever the numbers are          ()
+theta       log l, log s2, log w1, log w2, log noise variance                                      (d + 4,)
+==========  =====================================================================================  ==========
+
+    k = s2 (M C + w1 M + w2 C) / (1 + w1 + w2)
+
+With only the product, one bad value of a choice condemns the choice and says nothing about the numbers of the others;
+the two additive terms let knowledge cross (compare Ru et al., "Bayesian optimisation over multiple continuous and
+categorical inputs", 2020, eq. 4). With only one kind of column, k = s2 M or k = s2 C.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float64]
+Bools = npt.NDArray[np.bool_]
+
+_SQRT5 = math.sqrt(5.0)
+
+
+def matern(q: Floats) -> tuple[Floats, Floats]:
+    """M(q) and its derivative dM/dq for squared scaled distances ``q`` >= 0."""
+    r = _SQRT5 * np.sqrt(q)
+    e = np.exp(-r)
+    return (1.0 + r + (5.0 / 3.0) * q) * e, (-5.0 / 6.0) * (1.0 + r) * e
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Where things stand in ``theta`` for one space.
+
+    Attributes:
+        categorical: (d,) which columns are categorical.
+    """
+
+    categorical: Bools
+
+    @property
+    def d(self) -> int:
+        """Number of columns."""
+        return len(self.categorical)
+
+    @property
+    def mixed(self) -> bool:
+        """Whether both kinds of column occur."""
+        return bool(self.categorical.any() and not self.categorical.all())
+
+    @property
+    def size(self) -> int:
+        """Length of ``theta``."""
+        return self.d + 4
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """The kernel at given hyperparameters ``theta`` (d + 4,)."""
+
+    layout: Layout
+    theta: Floats
+
+    @property
+    def inverse_squares(self) -> Floats:
+        """1 / l^2, (d,)."""
+        return np.exp(-2.0 * self.theta[: self.layout.d])
+
+    @property
+    def variance(self) -> float:
+        """s2, the prior variance of the function."""
+        return math.exp(self.theta[self.layout.d])
+
+    @property
+    def weights(self) -> tuple[float, float, float]:
+        """Weights of the product, the numeric and the categorical term; they sum to 1."""
+        if not self.layout.mixed:
+            return 1.0, 0.0, 0.0
+        w1, w2 = math.exp(self.theta[self.layout.d + 1]), math.exp(self.theta[self.layout.d + 2])
+        total = 1.0 + w1 + w2
+        return 1.0 / total, w1 / total, w2 / total
+
+    @property
+    def noise(self) -> float:
+        """Noise variance of one observation."""
+        return math.exp(self.theta[self.layout.d + 3])
+
+    def cross(self, X: Floats, Z: Floats) -> Floats:
+        """Covariances (n, m) between the rows of ``X`` and of ``Z``."""
+        return self.cross_parts(X, Z)[0]
+
+    def cross_parts(self, X: Floats, Z: Floats) -> tuple[Floats, Floats]:
+        """Covariances (n, m) and their derivative with respect to q (n, m), for gradients in the numeric columns."""
+        q, h = self._distances(X, Z)
+        a, b, c = self.weights
+        M, dM = matern(q)
+        if not self.layout.categorical.any():
+            return self.variance * M, self.variance * dM
+        C = np.exp(-h)
+        if self.layout.categorical.all():
+            return self.variance * C, np.zeros_like(C)
+        factor = a * C + b
+        return self.variance * (factor * M + c * C), self.variance * factor * dM
+
+    def _distances(self, X: Floats, Z: Floats) -> tuple[Floats, Floats]:
+        categorical = self.layout.categorical
+        roots = np.sqrt(self.inverse_squares[~categorical])
+        A, B = X[:, ~categorical] * roots, Z[:, ~categorical] * roots
+        q = (A * A).sum(1)[:, None] + (B * B).sum(1)[None, :] - 2.0 * (A @ B.T)
+        np.maximum(q, 0.0, out=q)
+        h = np.zeros_like(q) if categorical.any() else q
+        for j in np.nonzero(categorical)[0]:
+            h += self.inverse_squares[j] * (X[:, j][:, None] != Z[:, j][None, :])
+        return q, h
+
+
+def pair_differences(X: Floats, categorical: Bools) -> Floats:
+    """D (d, P): squared differences of all pairs i > j in the order of ``numpy.tril_indices(n, -1)``."""
+    i, j = np.tril_indices(len(X), -1)
+    D = (X[i] - X[j]).T
+    D *= D
+    D[categorical] = D[categorical] > 0
+    return np.ascontiguousarray(D)
+
+
+def pair_covariance(kernel: Kernel, D: Floats) -> tuple[Floats, Floats, Floats, Floats, Floats]:
+    """Covariances of all pairs with what their gradient needs.
+
+    Returns:
+        k (P,), dk/dq (P,), dk/dh (P,), dk/dlog w1 (P,), dk/dlog w2 (P,).
+    """
+    layout = kernel.layout
+    categorical = layout.categorical
+    scales = kernel.inverse_squares
+    s2 = kernel.variance
+    zero = np.zeros(D.shape[1])
+    if not categorical.any():
+        M, dM = matern(scales @ D)
+        return s2 * M, s2 * dM, zero, zero, zero
+    C = np.exp(-(scales[categorical] @ D[categorical]))
+    if categorical.all():
+        return s2 * C, zero, -s2 * C, zero, zero
+    M, dM = matern(scales[~categorical] @ D[~categorical])
+    a, b, c = kernel.weights
+    k = s2 * (a * M * C + b * M + c * C)
+    return k, s2 * (a * C + b) * dM, -s2 * (a * M + c) * C, b * (s2 * M - k), c * (s2 * C - k)
