@@ -59,8 +59,8 @@ class Counters:
     objective_failed: int = 0
 
 
-class Reader(Protocol):
-    """Committed state. Methods may be called from any thread."""
+class JobReader(Protocol):
+    """Tuning jobs and training jobs. Methods may be called from any thread."""
 
     def tuning_job(self, name: str) -> TuningJob | None:
         """Return the tuning job of this name (names are unique without regard to case, found as written)."""
@@ -108,6 +108,10 @@ class Reader(Protocol):
     def unfinished_training_jobs(self) -> Sequence[TrainingJob]:
         """Return training jobs that are not terminal, trials included."""
         ...
+
+
+class Reader(JobReader, Protocol):
+    """Committed state. Methods may be called from any thread."""
 
     def attempt(self, attempt_id: str) -> Attempt | None:
         """Return an attempt."""
