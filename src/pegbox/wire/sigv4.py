@@ -1,0 +1,321 @@
+"""Verifying AWS Signature Version 4, in its header form and in its presigned form.
+
+The verifier reads what the client claims, checks that the claim is whole and of now, computes the signature that
+the request as received should have, and compares. It is stricter than the algorithm where a second meaning of the
+same signed bytes would be possible: a header that decides something may be there only once, the path must be in
+normal form, every ``x-amz-`` header and the content type must be signed, and the two forms cannot be mixed.
+
+==============================  ======  =====================================================================
+error                           status  when
+==============================  ======  =====================================================================
+MissingAuthenticationToken      403     there is no signature
+IncompleteSignature             400     a part of it is missing, malformed or there twice
+UnrecognizedClient              403     no such access key
+InvalidSignature                403     wrong signature, scope, time or payload, or something is not signed
+==============================  ======  =====================================================================
+
+Each code ends in ``Exception`` on the wire. Secrets and signatures never stand in a message.
+"""
+
+from __future__ import annotations
+
+import hmac
+import re
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
+from typing import Final
+from urllib.parse import unquote
+
+from pegbox.errors import (
+    IncompleteSignature,
+    InvalidSignature,
+    MissingAuthenticationToken,
+    UnrecognizedClient,
+)
+from pegbox.wire import canonical
+from pegbox.wire.http import Request
+
+#: How far a client's clock may be off, in seconds, in either direction.
+WINDOW_SECONDS: Final = 15 * 60
+
+#: Headers that decide something; a second one would be a second meaning.
+_SINGLE_HEADERS: Final = (
+    "authorization",
+    "content-length",
+    "content-type",
+    "date",
+    "host",
+    "smithy-protocol",
+    "x-amz-content-sha256",
+    "x-amz-date",
+    "x-amz-security-token",
+    "x-amz-target",
+)
+_QUERY_FIELDS: Final = (
+    "X-Amz-Algorithm",
+    "X-Amz-Credential",
+    "X-Amz-Date",
+    "X-Amz-Expires",
+    "X-Amz-SignedHeaders",
+    "X-Amz-Signature",
+)
+_CREDENTIAL = re.compile(r"([A-Za-z0-9_]{1,128})/([0-9]{8})/([a-z0-9-]{1,64})/([a-z0-9-]{1,64})/aws4_request")
+_SIGNATURE = re.compile(r"[0-9a-f]{64}")
+_HEADER_NAME = re.compile(r"[a-z0-9!#$%&'*+.^_`|~-]{1,128}")
+_MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+_HTTP_DATE = re.compile(
+    r"[A-Z][a-z]{2}, ([0-9]{2}) ([A-Z][a-z]{2}) ([0-9]{4}) ([0-9]{2}):([0-9]{2}):([0-9]{2}) (?:GMT|-0000)"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who signed a request.
+
+    Attributes:
+        access_key_id: The key whose secret made the signature.
+        region: Of the credential scope.
+        service: Signing name of the credential scope.
+        presigned: Whether the signature stood in the URL.
+    """
+
+    access_key_id: str
+    region: str
+    service: str
+    presigned: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Claim:
+    access_key_id: str
+    date: str
+    region: str
+    service: str
+    signed: tuple[str, ...]
+    signature: str
+    moment: str
+    expires: int | None
+
+    @property
+    def presigned(self) -> bool:
+        return self.expires is not None
+
+
+class Verifier:
+    """Verifies signatures against the secrets of known keys."""
+
+    def __init__(self, secret_of: Callable[[str], str | None]) -> None:
+        """Make a verifier.
+
+        Args:
+            secret_of: Gives the secret of an access key id, or None if there is no such key.
+        """
+        self._secret_of = secret_of
+
+    def verify(self, request: Request, now: datetime, services: Collection[str]) -> Identity:
+        """Verify a request.
+
+        Args:
+            request: As received: path and query not decoded, repeated headers repeated.
+            now: The current time, aware.
+            services: Signing names that the scope may have.
+
+        Returns:
+            Who signed it.
+
+        Raises:
+            MissingAuthenticationToken: It is not signed.
+            IncompleteSignature: The signature's parts are not whole.
+            UnrecognizedClient: No such access key.
+            InvalidSignature: Anything else that does not fit.
+        """
+        _check_unambiguous(request)
+        claim = _claim(request)
+        _check_scope(claim, services)
+        _check_time(claim, now)
+        _check_signed_headers(claim, request)
+        secret = self._secret_of(claim.access_key_id)
+        if secret is None:
+            raise UnrecognizedClient(
+                "The access key id is not one of this server's. `pegbox env` prints the right one."
+            )
+        expected = _expected_signature(claim, request, _payload(claim, request), secret)
+        if not hmac.compare_digest(expected, claim.signature):
+            raise InvalidSignature(
+                "The signature does not fit the request. Check the secret access key, and that nothing between "
+                "client and server changes the request."
+            )
+        return Identity(claim.access_key_id, claim.region, claim.service, claim.presigned)
+
+
+def _check_unambiguous(request: Request) -> None:
+    for name in _SINGLE_HEADERS:
+        if len(request.header_values(name)) > 1:
+            raise IncompleteSignature(f"The header {name} is there more than once.")
+    if not (request.path + request.query).isascii():
+        raise IncompleteSignature("Path and query must be percent-encoded.")
+    if request.header("x-amz-security-token") is not None or "X-Amz-Security-Token" in request.query:
+        raise UnrecognizedClient(
+            "The request carries a session token, which this server's keys do not have. Unset AWS_SESSION_TOKEN."
+        )
+
+
+def _claim(request: Request) -> _Claim:
+    authorization = request.header("authorization")
+    in_query = any(name in _QUERY_FIELDS for name, _ in canonical.query_pairs(request.query))
+    if authorization is None and not in_query:
+        raise MissingAuthenticationToken(
+            "The request is not signed. Sign it with AWS Signature Version 4; `pegbox env` prints key and secret."
+        )
+    if authorization is not None and in_query:
+        raise IncompleteSignature("The request is signed both in a header and in its query.")
+    return _header_claim(request, authorization) if authorization is not None else _query_claim(request)
+
+
+def _header_claim(request: Request, authorization: str) -> _Claim:
+    algorithm, _, rest = authorization.strip().partition(" ")
+    if algorithm != canonical.ALGORITHM:
+        raise IncompleteSignature(f"The Authorization header must begin with {canonical.ALGORITHM}.")
+    fields: dict[str, str] = {}
+    for part in rest.split(","):
+        name, equals, value = part.strip().partition("=")
+        if not equals or name in fields:
+            raise IncompleteSignature("The Authorization header must be a list of single name=value parts.")
+        fields[name] = value
+    if set(fields) != {"Credential", "SignedHeaders", "Signature"}:
+        raise IncompleteSignature("The Authorization header needs Credential, SignedHeaders and Signature.")
+    moment = request.header("x-amz-date")
+    if moment is None:
+        moment = _moment_of_date_header(request)
+    return _checked_claim(
+        fields["Credential"], fields["SignedHeaders"], fields["Signature"], moment, expires=None
+    )
+
+
+def _query_claim(request: Request) -> _Claim:
+    fields: dict[str, str] = {}
+    for name, value in canonical.query_pairs(request.query):
+        if name in _QUERY_FIELDS:
+            if name in fields:
+                raise IncompleteSignature(f"The query field {name} is there more than once.")
+            fields[name] = unquote(value)
+    missing = [name for name in _QUERY_FIELDS if name not in fields]
+    if missing:
+        raise IncompleteSignature(f"The query lacks {', '.join(missing)}.")
+    if fields["X-Amz-Algorithm"] != canonical.ALGORITHM:
+        raise IncompleteSignature(f"X-Amz-Algorithm must be {canonical.ALGORITHM}.")
+    expires = fields["X-Amz-Expires"]
+    if not re.fullmatch(r"[0-9]{1,6}", expires) or not 1 <= int(expires) <= canonical.MAX_EXPIRES:
+        raise IncompleteSignature(f"X-Amz-Expires must be between 1 and {canonical.MAX_EXPIRES} seconds.")
+    return _checked_claim(
+        fields["X-Amz-Credential"],
+        fields["X-Amz-SignedHeaders"],
+        fields["X-Amz-Signature"],
+        fields["X-Amz-Date"],
+        expires=int(expires),
+    )
+
+
+def _checked_claim(credential: str, signed: str, signature: str, moment: str, expires: int | None) -> _Claim:
+    scope = _CREDENTIAL.fullmatch(credential)
+    if scope is None:
+        raise IncompleteSignature("Credential must be KEY/YYYYMMDD/region/service/aws4_request.")
+    names = tuple(signed.split(";"))
+    if list(names) != sorted(set(names)) or not all(_HEADER_NAME.fullmatch(name) for name in names):
+        raise IncompleteSignature("SignedHeaders must be lower-case header names, sorted, each once.")
+    if not _SIGNATURE.fullmatch(signature):
+        raise IncompleteSignature("Signature must be 64 lower-case hexadecimal digits.")
+    access_key_id, date, region, service = scope.groups()
+    return _Claim(access_key_id, date, region, service, names, signature, moment, expires)
+
+
+def _moment_of_date_header(request: Request) -> str:
+    found = _HTTP_DATE.fullmatch(request.header("date") or "")
+    if found is None or found.group(2) not in _MONTHS:
+        raise IncompleteSignature("The request needs a header X-Amz-Date (YYYYMMDDTHHMMSSZ) or Date.")
+    day, month, year, hour, minute, second = found.groups()
+    return f"{year}{_MONTHS.index(month) + 1:02d}{day}T{hour}{minute}{second}Z"
+
+
+def _check_scope(claim: _Claim, services: Collection[str]) -> None:
+    if claim.service not in services:
+        wanted = " or ".join(f"'{name}'" for name in sorted(services))
+        raise InvalidSignature(f"Credential should be scoped to correct service: {wanted}.")
+    if claim.date != claim.moment[:8]:
+        raise InvalidSignature("The date of the credential scope is not that of the request.")
+
+
+def _check_time(claim: _Claim, now: datetime) -> None:
+    try:
+        signed_at = datetime.strptime(claim.moment, canonical.TIME_FORMAT).replace(tzinfo=timezone.utc)
+    except ValueError:
+        signed_at = None
+    if signed_at is None or canonical.timestamp(signed_at) != claim.moment:
+        raise IncompleteSignature("The request's time must be written YYYYMMDDTHHMMSSZ.")
+    window = timedelta(seconds=WINDOW_SECONDS)
+    life = timedelta(seconds=claim.expires) if claim.expires is not None else window
+    if now > signed_at + life:
+        raise InvalidSignature(
+            f"Signature expired: {claim.moment} is now earlier than {canonical.timestamp(now - life)}. "
+            "Check the client's clock."
+        )
+    if now < signed_at - window:
+        raise InvalidSignature(
+            f"Signature not yet current: {claim.moment} is still later than {canonical.timestamp(now + window)}. "
+            "Check the client's clock."
+        )
+
+
+def _check_signed_headers(claim: _Claim, request: Request) -> None:
+    present = {name for name, _ in request.headers}
+    absent = [name for name in claim.signed if name not in present]
+    if absent:
+        raise InvalidSignature(f"Signed headers are not there: {', '.join(absent)}.")
+    required = {"host"} | {name for name in present if name.startswith("x-amz-")}
+    if not claim.presigned:
+        required |= {"content-type"} & present
+        if "x-amz-date" not in present:
+            required.add("date")
+    unsigned = sorted(required - set(claim.signed))
+    if unsigned:
+        raise InvalidSignature(f"Headers must be signed: {', '.join(unsigned)}.")
+    if claim.service != "s3" and request.path != canonical.normal_path(request.path):
+        raise InvalidSignature("The path has empty or dot segments.")
+
+
+def _payload(claim: _Claim, request: Request) -> str:
+    """The payload hash of the canonical request; what the client declared must be true of the body."""
+    actual = canonical.payload_hash(request.body)
+    declared = request.header("x-amz-content-sha256")
+    if claim.presigned:
+        if declared is None:
+            fields = dict(canonical.query_pairs(request.query))
+            declared = fields.get("X-Amz-Content-Sha256")
+        if declared == canonical.UNSIGNED_PAYLOAD or (declared is None and claim.service == "s3"):
+            return canonical.UNSIGNED_PAYLOAD
+    if declared is not None and not hmac.compare_digest(declared.encode(), actual.encode()):
+        raise InvalidSignature(
+            "X-Amz-Content-Sha256 must be the SHA-256 of the body, in lower-case hexadecimal."
+        )
+    return actual
+
+
+def _expected_signature(claim: _Claim, request: Request, payload: str, secret: str) -> str:
+    headers = {name: request.header_values(name) for name in claim.signed}
+    pairs = [
+        (name, value)
+        for name, value in canonical.query_pairs(request.query)
+        if not (claim.presigned and name == "X-Amz-Signature")
+    ]
+    text = canonical.canonical_request(
+        request.method,
+        canonical.canonical_path(request.path, claim.service),
+        canonical.canonical_query(pairs),
+        canonical.canonical_headers(headers, claim.signed),
+        claim.signed,
+        payload,
+    )
+    scope = canonical.credential_scope(claim.date, claim.region, claim.service)
+    key = canonical.signing_key(secret, claim.date, claim.region, claim.service)
+    return canonical.signature(key, canonical.string_to_sign(claim.moment, scope, text))
