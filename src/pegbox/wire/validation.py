@@ -17,7 +17,6 @@ Values are shown shortened; those that the model marks as sensitive and those of
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -181,6 +180,9 @@ def _outside(measure: float, shape: Shape, what: str) -> list[str]:
 def _unknown(unknown: Unknown, shape: Shape | None) -> str:
     where = f"'{unknown.path}'" if unknown.path else "the request"
     name = _shown(unknown.name)
+    # A rare error should not cost every start its import.
+    import difflib
+
     near = difflib.get_close_matches(unknown.name[:100], unknown.known, n=1)
     if near:
         hint = f"did you mean '{near[0]}'?"
