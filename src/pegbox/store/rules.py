@@ -69,6 +69,13 @@ def from_micros(micros: int) -> datetime:
     return _EPOCH + timedelta(microseconds=micros)
 
 
+def sound_text(text: str | None) -> str | None:
+    """Return text for people with what no encoding can hold (halves of characters in program output) replaced by ``?``."""
+    if text is None or text.isascii():
+        return text
+    return text.encode("utf-8", "replace").decode("utf-8")
+
+
 def check_new(record: TuningJob | TrainingJob) -> None:
     """Check a job that is to be inserted.
 
