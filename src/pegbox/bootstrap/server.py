@@ -1,0 +1,228 @@
+"""Assembles the rooms over a home and serves until told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hashlib
+import hmac
+import logging
+import os
+import socket
+import sys
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pegbox import __version__
+from pegbox.bootstrap.home import Credentials, Home, ServerFacts, facts_of_this_process, write_private
+from pegbox.errors import PegboxError
+from pegbox.settings import Settings, read_settings
+from pegbox.store import HomeLock, check_home_filesystem
+
+if TYPE_CHECKING:
+    from starlette.applications import Starlette
+
+    from pegbox.engine import Engine
+
+_log = logging.getLogger("pegbox.server")
+
+#: Threads that answer requests; each may wait for a commit.
+REQUEST_THREADS = 16
+#: The log is put aside at a start when it is longer than this.
+LOG_BYTES = 16 * 2**20
+
+
+class SystemClock:
+    """The machine's clocks."""
+
+    def now(self) -> datetime:
+        """Return the current time, aware, in UTC."""
+        return datetime.now(timezone.utc)
+
+    def monotonic(self) -> float:
+        """Return seconds that never jump."""
+        return time.monotonic()
+
+
+class Control:
+    """The running server, as its owner's commands see and steer it.
+
+    Args:
+        home: The home it serves.
+        auto: Whether a script started it, so that it ends by itself when there is nothing to do.
+        engine: Its engine.
+    """
+
+    def __init__(self, home: Home, auto: bool, engine: Engine) -> None:
+        self._home = home
+        self._engine = engine
+        self._auto = auto and not home.keep_file.exists()
+        self._started = time.time()
+        self._touched = time.monotonic()
+
+    @property
+    def auto(self) -> bool:
+        """Whether the server ends by itself when idle."""
+        return self._auto
+
+    def touch(self) -> None:
+        """A signed request came."""
+        self._touched = time.monotonic()
+
+    def keep(self) -> None:
+        """Stay until told to stop, after a restart too."""
+        write_private(self._home.keep_file, b"")
+        self._auto = False
+
+    def idle_for(self) -> float:
+        """Return the seconds since there was anything to do: a request, an active job, a live agent, an unread spool."""
+        since = self._engine.idle_since()
+        return 0.0 if since is None else time.monotonic() - max(since, self._touched)
+
+    def describe(self) -> Mapping[str, Any]:
+        """Return facts about the running server, as plain JSON data."""
+        return {
+            "version": __version__,
+            "pid": os.getpid(),
+            "home": str(self._home.path),
+            "auto": self._auto,
+            "busy": self._engine.busy(),
+            "started_at": self._started,
+            "python": sys.executable,
+        }
+
+
+def serve(home: Home, *, auto: bool = False, ready: Callable[[ServerFacts], None] | None = None) -> None:
+    """Serve a home until SIGTERM or SIGINT, or until idle in ``auto`` mode. Running programs go on afterwards.
+
+    Args:
+        home: The home.
+        auto: Whether the server was started on behalf of a script.
+        ready: Called once the server answers.
+
+    Raises:
+        HomeError: The home cannot be used, another server has it, or its port is taken.
+        StoreError: The store cannot be opened.
+    """
+    os.umask(0o077)
+    home.prepare()
+    check_home_filesystem(home.path)
+    with HomeLock(home.lock_file):
+        settings = read_settings(home.path)
+        start_log(home.log_file, settings.log_level)
+        _log.info("pegbox %s starts for %s (pid %d)", __version__, home.path, os.getpid())
+        try:
+            with ExitStack() as stack:
+                _serve_locked(stack, home, settings, auto, ready)
+        except PegboxError as error:
+            _log.error("%s", error)
+            raise
+        except BaseException:
+            _log.exception("the server ends by a fault")
+            raise
+        _log.info("pegbox ends; running programs go on")
+
+
+def _serve_locked(
+    stack: ExitStack,
+    home: Home,
+    settings: Settings,
+    auto: bool,
+    ready: Callable[[ServerFacts], None] | None,
+) -> None:
+    from pegbox.bootstrap.http_server import HttpServer
+
+    credentials = home.make_credentials(settings.region)
+    secret = home.make_secret()
+    listener = stack.enter_context(home.listen(settings.host, settings.port))
+    engine = open_engine(stack, home, settings, secret)
+    control = Control(home, auto, engine)
+    app = open_app(stack, home, settings, credentials, secret, engine, control)
+    engine.start()
+
+    async def after_start() -> None:
+        facts = facts_of_this_process(
+            home,
+            _url(listener),
+            version=__version__,
+            account=settings.account,
+            region=settings.region,
+        )
+        home.write_facts(facts)
+        _log.info("ready at %s", facts.url)
+        if ready is not None:
+            ready(facts)
+        while not (control.auto and control.idle_for() >= settings.idle_seconds):
+            await asyncio.sleep(min(max(settings.idle_seconds / 4, 0.1), 15.0) if control.auto else 3600.0)
+        _log.info("nothing to do for %g s", settings.idle_seconds)
+        server.stop()
+
+    server = HttpServer(app, request_seconds=settings.request_seconds, started=after_start)
+    stack.callback(home.remove_facts)
+    server.serve_on(listener)
+    if server.fault is not None:
+        raise server.fault
+
+
+def open_app(
+    stack: ExitStack,
+    home: Home,
+    settings: Settings,
+    credentials: Credentials,
+    secret: bytes,
+    engine: Engine,
+    control: Control,
+) -> Starlette:
+    """Return the HTTP application over an engine."""
+    from pegbox.api import Served, create_app
+    from pegbox.api.dispatch import dispatch_table
+    from pegbox.api.extension import SERVICE, extension_model
+    from pegbox.wire import PageTokens, Service, Verifier, load_models
+
+    models = load_models(cache=home.path / "cache" / "service-model.json", mode=settings.mode)
+    threads = ThreadPoolExecutor(REQUEST_THREADS, "request")
+    stack.callback(threads.shutdown, cancel_futures=True)
+    keys = {credentials.access_key_id: credentials.secret_access_key}
+    return create_app(
+        Served(
+            service=Service({**models, SERVICE: extension_model()}),
+            table=dispatch_table(engine, PageTokens(derive(secret, "page tokens")), control),
+            verifier=Verifier(keys.get),
+            threads=threads,
+            now=SystemClock().now,
+            touched=control.touch,
+            version=__version__,
+            home_id=home.id,
+            max_body_bytes=settings.max_request_mb * 2**20,
+            allowed_hosts=settings.allowed_hosts,
+        )
+    )
+
+
+def derive(secret: bytes, purpose: str) -> bytes:
+    """Return a key of its own for a purpose."""
+    return hmac.new(secret, purpose.encode(), hashlib.sha256).digest()
+
+
+def start_log(file: Path, level: str) -> None:
+    """Let this process log to a file; one that has grown long is put aside first."""
+    with contextlib.suppress(OSError):
+        if file.stat().st_size > LOG_BYTES:
+            file.replace(file.with_suffix(".log.1"))
+    os.close(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600))
+    handler = logging.FileHandler(file, encoding="utf-8")
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s %(message)s"))
+    root = logging.getLogger()
+    root.addHandler(handler)
+    root.setLevel(level.upper())
+    logging.getLogger("uvicorn").setLevel(max(logging.WARNING, root.level))
+
+
+def _url(listener: socket.socket) -> str:
+    host, port = listener.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"

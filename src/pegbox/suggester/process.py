@@ -1,0 +1,185 @@
+"""One suggestion process as the server sees it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import subprocess
+import sys
+import time
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pegbox.ports.suggester import SuggestRequest
+from pegbox.suggester import frames
+
+#: Seconds a process may take to load numpy.
+START_SECONDS = 60.0
+#: One thread for linear algebra: the same sums in the same order, and a core left for others.
+ONE_THREAD = {
+    "OMP_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    "MKL_NUM_THREADS": "1",
+    "BLIS_NUM_THREADS": "1",
+    "VECLIB_MAXIMUM_THREADS": "1",
+    "NUMEXPR_NUM_THREADS": "1",
+}
+#: Jobs whose sent history is remembered.
+_JOBS = 8
+
+
+class Fault(Exception):
+    """Why a process gave no suggestions; ``gone`` tells whether it must be replaced."""
+
+    def __init__(self, words: str, *, gone: bool) -> None:
+        super().__init__(words)
+        self.gone = gone
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProcessPolicy:
+    """How a suggestion process is run."""
+
+    #: Greatest address space in megabytes.
+    memory_mb: int = 4096
+    #: Seconds that one computation may take.
+    seconds: float = 30.0
+    #: Command line without the memory argument; another one speaks the same messages (``frames``).
+    command: tuple[str, ...] = (sys.executable, "-m", "pegbox.suggester")
+
+
+class Process:
+    """A process that computes one request at a time; used by one thread. It is started at the first request."""
+
+    def __init__(self, policy: ProcessPolicy) -> None:
+        self._policy = policy
+        self._process: subprocess.Popen[bytes] | None = None
+        self._sent: OrderedDict[int, Sequence[Mapping[str, Any]]] = OrderedDict()
+        self._serial = 0
+
+    @property
+    def pid(self) -> int | None:
+        """Its process id while it runs."""
+        return self._process.pid if self._process is not None else None
+
+    def ask(self, request: SuggestRequest) -> dict[str, Any]:
+        """Return the answer to a request.
+
+        Raises:
+            Fault: There is none: the process crashed, took too long, or the computation failed.
+        """
+        try:
+            if self._process is None:
+                self._start()
+            deadline = time.monotonic() + self._policy.seconds
+            answer = self._exchange(request, self._known(request), deadline)
+            if answer.get("missing"):
+                answer = self._exchange(request, 0, deadline)
+        except (EOFError, OSError, ValueError) as error:
+            raise self._broken(error) from error
+        if "fault" in answer:
+            raise Fault(f"the computation failed: {answer['fault']}", gone=False)
+        return answer
+
+    def end(self) -> None:
+        """End the process; nothing happens where none runs."""
+        process, self._process = self._process, None
+        self._sent.clear()
+        if process is not None:
+            with contextlib.suppress(OSError):
+                process.kill()
+            process.wait()
+            for pipe in (process.stdin, process.stdout):
+                if pipe is not None:
+                    with contextlib.suppress(OSError):
+                        pipe.close()
+
+    def interrupt(self) -> None:
+        """Kill the process from another thread; the one that waits for its answer sees it gone."""
+        process = self._process
+        if process is not None:
+            with contextlib.suppress(OSError):
+                process.kill()
+
+    def _start(self) -> None:
+        kept = {key: value for key, value in os.environ.items() if not key.startswith(("AWS_", "PEGBOX_"))}
+        process = subprocess.Popen(
+            [*self._policy.command, "--memory-mb", str(self._policy.memory_mb)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            # Not the home or a user's folder: the working directory is on the module path of -m.
+            cwd="/",
+            env={**kept, **ONE_THREAD, "PYTHONSAFEPATH": "1"},
+            start_new_session=True,
+            bufsize=0,
+        )
+        self._process = process
+        os.set_blocking(self._stdin(), False)
+        ready = frames.read(self._stdout(), time.monotonic() + START_SECONDS)
+        if ready != {"ready": True}:
+            raise ValueError("its first message is not the expected one")
+
+    def _known(self, request: SuggestRequest) -> int:
+        """Return how much of the request's history the process holds already."""
+        sent = self._sent.get(request.job_id, ())
+        count = min(len(sent), len(request.history))
+        return count if list(sent[:count]) == list(request.history[:count]) else 0
+
+    def _exchange(self, request: SuggestRequest, strategy: str, keep: int, deadline: float) -> dict[str, Any]:
+        self._serial += 1
+        message = {
+            "id": self._serial,
+            "job_id": request.job_id,
+            "strategy": request.strategy,
+            "space": request.space,
+            "keep": keep,
+            "tail": list(request.history[keep:]),
+            "pending": list(request.pending),
+            "count": request.count,
+            "seed": list(request.seed),
+            "maximize": request.maximize,
+            "budget": request.budget,
+        }
+        frames.write(self._stdin(), frames.encode(message), deadline)
+        answer: dict[str, Any] = frames.read(self._stdout(), deadline)
+        if answer.get("id") != self._serial:
+            raise ValueError("its answer belongs to another request")
+        self._sent[request.job_id] = tuple(request.history)
+        self._sent.move_to_end(request.job_id)
+        while len(self._sent) > _JOBS:
+            self._sent.popitem(last=False)
+        return answer
+
+    def _broken(self, error: Exception) -> Fault:
+        process = self._process
+        if isinstance(error, TimeoutError):
+            words = f"the computation took longer than {self._policy.seconds:g} s"
+        elif process is None:
+            words = f"no process could be started: {error}"
+        else:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(1.0)
+            words = f"the process ended ({_ending(process.returncode)}): {error}"
+        self.end()
+        return Fault(words, gone=True)
+
+    def _stdin(self) -> int:
+        return self._pipe("stdin")
+
+    def _stdout(self) -> int:
+        return self._pipe("stdout")
+
+    def _pipe(self, name: str) -> int:
+        pipe = getattr(self._process, name, None)
+        if pipe is None:
+            raise EOFError("it was ended meanwhile")
+        descriptor: int = pipe.fileno()
+        return descriptor
+
+
+def _ending(code: int | None) -> str:
+    if code is None:
+        return "it still runs and is killed"
+    return f"signal {-code}" if code < 0 else f"exit status {code}"
