@@ -153,7 +153,13 @@ class Search:
 
         p = int(free.sum())
         points, _ = descend(
-            function, E[:, free], np.zeros(p), np.ones(p), self._recipe.ascent_iterations, tolerance=1e-3
+            function,
+            E[:, free],
+            np.zeros(p),
+            np.ones(p),
+            self._recipe.ascent_iterations,
+            gradient_tolerance=1e-3,
+            decrease_tolerance=1e-6,
         )
         Z = E.copy()
         Z[:, free] = points

@@ -65,40 +65,61 @@ def default_prior(
     return Prior(mean, deviation, lower, upper)
 
 
-def map_loss(theta: Floats, layout: Layout, prior: Prior, D: Floats, y: Floats) -> tuple[float, Floats]:
+@dataclass(frozen=True)
+class Evidence:
+    """The data of one fit with everything that does not depend on ``theta``; build it with :func:`prepare`.
+
+    Attributes:
+        D: Squared differences of all pairs (d, P).
+        y: Transformed values (n,).
+        lower: Flat indices of the pairs in an (n, n) matrix (P,).
+    """
+
+    layout: Layout
+    prior: Prior
+    D: Floats
+    y: Floats
+    lower: npt.NDArray[np.intp]
+
+
+def prepare(X: Floats, y: Floats, layout: Layout, prior: Prior) -> Evidence:
+    """Evidence of observations ``X`` (n, d) and transformed values ``y`` (n,)."""
+    i, j = np.tril_indices(len(y), -1)
+    return Evidence(layout, prior, pair_differences(X, layout.categorical), y, i * len(y) + j)
+
+
+def map_loss(theta: Floats, evidence: Evidence) -> tuple[float, Floats]:
     """The loss above and its gradient (d + 4,); infinite where the matrix cannot be factored."""
+    layout, prior, y = evidence.layout, evidence.prior, evidence.y
     n, d = len(y), layout.d
     kernel = Kernel(layout, theta)
-    k, dq, dh, dw1, dw2 = pair_covariance(kernel, D)
+    pairs = pair_covariance(kernel, evidence.D)
     s2, noise = kernel.variance, kernel.noise
-    K = np.zeros((n, n))
-    lower = np.tril_indices(n, -1)
-    K[lower] = k
-    K[np.diag_indices(n)] = s2 + noise
+    K = np.zeros(n * n)
+    K[evidence.lower] = pairs.k
+    K[:: n + 1] = s2 + noise
     try:
-        L, _ = cholesky(K)  # reads the lower triangle only
+        L, _ = cholesky(K.reshape(n, n))
     except NotPositiveDefinite:
         return math.inf, np.zeros(layout.size)
     inverse = inverse_from_cholesky(L)
     ones = inverse.sum(axis=1)
     m = float(ones @ y) / (float(ones.sum()) + 1.0)
-    alpha = inverse @ (y - m)
+    centred = y - m
+    alpha = inverse @ centred
     z = (theta - prior.mean) / prior.deviation
-    loss = 0.5 * float((y - m) @ alpha) + float(np.log(np.diag(L)).sum()) + 0.5 * m * m + 0.5 * float(z @ z)
-    # dloss/dK = (K^-1 - alpha alpha') / 2; every pair counts twice
-    G = inverse - np.outer(alpha, alpha)
-    pairs = G[lower]
-    trace = float(np.trace(G))
+    log_determinant = float(np.log(L.ravel()[:: n + 1]).sum())
+    loss = 0.5 * float(centred @ alpha) + log_determinant + 0.5 * m * m + 0.5 * float(z @ z)
+    # dloss/dK = G / 2 with G = K^-1 - alpha alpha'; every pair occurs twice, the diagonal once
+    G = (inverse - alpha[:, None] * alpha).ravel()
+    trace = float(G[:: n + 1].sum())
+    G = G[evidence.lower]
     gradient = z / prior.deviation
-    scales = -2.0 * kernel.inverse_squares
-    categorical = layout.categorical
-    if not categorical.all():
-        gradient[:d][~categorical] += scales[~categorical] * (D[~categorical] @ (pairs * dq))
-    if categorical.any():
-        gradient[:d][categorical] += scales[categorical] * (D[categorical] @ (pairs * dh))
-    gradient[d] += float(pairs @ k) + 0.5 * s2 * trace
-    gradient[d + 1] += float(pairs @ dw1)
-    gradient[d + 2] += float(pairs @ dw2)
+    gradient[:d] += pairs.length_gradient(G, evidence.D)
+    gradient[d] += float(G @ pairs.k) + 0.5 * s2 * trace
+    if pairs.dw1 is not None and pairs.dw2 is not None:
+        gradient[d + 1] += float(G @ pairs.dw1)
+        gradient[d + 2] += float(G @ pairs.dw2)
     gradient[d + 3] += 0.5 * noise * trace
     return loss, gradient
 
@@ -111,14 +132,21 @@ def fit(
     Raises:
         NotPositiveDefinite: When no start has a finite loss.
     """
-    D = pair_differences(X, layout.categorical)
+    evidence = prepare(X, y, layout, prior)
 
     def function(points: Floats, rows: npt.NDArray[np.intp]) -> tuple[Floats, Floats]:
-        results = [map_loss(point, layout, prior, D, y) for point in points]
+        results = [map_loss(point, evidence) for point in points]
         return np.array([r[0] for r in results]), np.array([r[1] for r in results])
 
     theta, loss = descend(
-        function, starts, prior.lower, prior.upper, iterations, tolerance=1e-2, first_step=0.5
+        function,
+        starts,
+        prior.lower,
+        prior.upper,
+        iterations,
+        gradient_tolerance=1e-2,
+        decrease_tolerance=1e-5,
+        first_step=0.5,
     )
     best = int(np.argmin(loss))
     if not math.isfinite(loss[best]):

@@ -138,24 +138,50 @@ def pair_differences(X: Floats, categorical: Bools) -> Floats:
     return np.ascontiguousarray(D)
 
 
-def pair_covariance(kernel: Kernel, D: Floats) -> tuple[Floats, Floats, Floats, Floats, Floats]:
-    """Covariances of all pairs with what their gradient needs.
+@dataclass(frozen=True)
+class PairCovariance:
+    """Covariances of all pairs and what their gradient needs; terms that a space does not have are None.
 
-    Returns:
-        k (P,), dk/dq (P,), dk/dh (P,), dk/dlog w1 (P,), dk/dlog w2 (P,).
+    Attributes:
+        k: Covariances (P,).
+        dq, dh: Derivatives with respect to q and h (P,).
+        dw1, dw2: Derivatives with respect to log w1 and log w2 (P,).
     """
-    layout = kernel.layout
-    categorical = layout.categorical
-    scales = kernel.inverse_squares
-    s2 = kernel.variance
-    zero = np.zeros(D.shape[1])
+
+    kernel: Kernel
+    k: Floats
+    dq: Floats | None = None
+    dh: Floats | None = None
+    dw1: Floats | None = None
+    dw2: Floats | None = None
+
+    def length_gradient(self, G: Floats, D: Floats) -> Floats:
+        """Sum over pairs of ``G`` (P,) times dk/dlog l, (d,); dq/dlog l_j = -2 D_j / l_j^2."""
+        numeric = np.zeros(len(D)) if self.dq is None else D @ (G * self.dq)
+        categorical = numeric if self.dh is None else D @ (G * self.dh)
+        total = np.where(self.kernel.layout.categorical, categorical, numeric)
+        return np.asarray(-2.0 * self.kernel.inverse_squares * total)
+
+
+def pair_covariance(kernel: Kernel, D: Floats) -> PairCovariance:
+    """Covariances of all pairs whose squared differences are ``D`` (d, P)."""
+    categorical = kernel.layout.categorical
+    scales, s2 = kernel.inverse_squares, kernel.variance
     if not categorical.any():
         M, dM = matern(scales @ D)
-        return s2 * M, s2 * dM, zero, zero, zero
-    C = np.exp(-(scales[categorical] @ D[categorical]))
+        return PairCovariance(kernel, s2 * M, dq=s2 * dM)
+    C = np.exp(-(np.where(categorical, scales, 0.0) @ D))
     if categorical.all():
-        return s2 * C, zero, -s2 * C, zero, zero
-    M, dM = matern(scales[~categorical] @ D[~categorical])
+        k = s2 * C
+        return PairCovariance(kernel, k, dh=-k)
+    M, dM = matern(np.where(categorical, 0.0, scales) @ D)
     a, b, c = kernel.weights
     k = s2 * (a * M * C + b * M + c * C)
-    return k, s2 * (a * C + b) * dM, -s2 * (a * M + c) * C, b * (s2 * M - k), c * (s2 * C - k)
+    return PairCovariance(
+        kernel,
+        k,
+        dq=s2 * (a * C + b) * dM,
+        dh=-s2 * (a * M + c) * C,
+        dw1=b * (s2 * M - k),
+        dw2=c * (s2 * C - k),
+    )

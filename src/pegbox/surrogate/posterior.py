@@ -69,11 +69,13 @@ class Posterior:
     def leave_one_out(self) -> tuple[Floats, Floats]:
         """Mean and deviation (n,) of each observation predicted from the others (R and W 2006, eq. 5.12)."""
         precision = (self.R * self.R).sum(axis=0)  # diagonal of K^-1
-        return self.y - self.alpha / precision, np.sqrt(1.0 / precision)
+        mean: Floats = self.y - self.alpha / precision
+        return mean, np.sqrt(1.0 / precision)
 
     def _deviation(self, A: Floats) -> Floats:
         variance = self.kernel.variance - (A * A).sum(axis=0)
-        return np.sqrt(np.maximum(variance, MIN_VARIANCE))
+        deviation: Floats = np.sqrt(np.maximum(variance, MIN_VARIANCE))
+        return deviation
 
 
 def condition(kernel: Kernel, X: Floats, y: Floats) -> Posterior:
