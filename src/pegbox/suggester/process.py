@@ -127,7 +127,7 @@ class Process:
         count = min(len(sent), len(request.history))
         return count if list(sent[:count]) == list(request.history[:count]) else 0
 
-    def _exchange(self, request: SuggestRequest, strategy: str, keep: int, deadline: float) -> dict[str, Any]:
+    def _exchange(self, request: SuggestRequest, keep: int, deadline: float) -> dict[str, Any]:
         self._serial += 1
         message = {
             "id": self._serial,
@@ -143,14 +143,16 @@ class Process:
             "budget": request.budget,
         }
         frames.write(self._stdin(), frames.encode(message), deadline)
-        answer: dict[str, Any] = frames.read(self._stdout(), deadline)
-        if answer.get("id") != self._serial:
+        answer: Any = frames.read(self._stdout(), deadline)
+        if not isinstance(answer, dict) or answer.get("id") != self._serial:
             raise ValueError("its answer belongs to another request")
+        if not answer.keys() & {"missing", "fault"} and not answer.get("suggestions"):
+            raise ValueError("its answer holds no suggestions")
         self._sent[request.job_id] = tuple(request.history)
         self._sent.move_to_end(request.job_id)
         while len(self._sent) > _JOBS:
             self._sent.popitem(last=False)
-        return answer
+        return dict(answer)
 
     def _broken(self, error: Exception) -> Fault:
         process = self._process
