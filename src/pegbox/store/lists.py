@@ -23,6 +23,7 @@ _TIMES: dict[str, Callable[[Table], ColumnElement[bool]]] = {
     "modified_after": lambda table: table.c.modified_at > bindparam("modified_after"),
     "modified_before": lambda table: table.c.modified_at < bindparam("modified_before"),
 }
+_ESCAPE = "/"
 _statements: dict[tuple[Any, ...], Select[Any]] = {}
 
 
@@ -41,7 +42,7 @@ def fetch_page(
     if page.status is not None:
         values["status_is"] = page.status
     if page.name_contains is not None:
-        values["part"] = name_key(page.name_contains)
+        values["part"] = _containing(name_key(page.name_contains))
     if page.tuning_job_id is not None:
         values["tuning_job"] = page.tuning_job_id
     if page.after is not None:
@@ -69,7 +70,7 @@ def _build(table: Table, page: Page, given: frozenset[str]) -> Select[Any]:
     if "status_is" in given:
         statement = statement.where(table.c.status == bindparam("status_is"))
     if "part" in given:
-        statement = statement.where(table.c.name_key.contains(bindparam("part"), autoescape=True))
+        statement = statement.where(table.c.name_key.like(bindparam("part"), escape=_ESCAPE))
     if "tuning_job" in given:
         statement = statement.where(table.c.tuning_job_id == bindparam("tuning_job"))
     if "after_value" in given:
@@ -82,3 +83,10 @@ def _build(table: Table, page: Page, given: frozenset[str]) -> Select[Any]:
     else:
         statement = statement.order_by(value, row_id)
     return statement.limit(bindparam("row_limit"))
+
+
+def _containing(part: str) -> str:
+    """Return the LIKE pattern of texts that contain ``part``, whose own wildcards mean themselves."""
+    for special in (_ESCAPE, "%", "_"):
+        part = part.replace(special, _ESCAPE + special)
+    return f"%{part}%"
