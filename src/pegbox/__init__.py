@@ -1,3 +1,100 @@
-"""Pegbox: Amazon SageMaker's automatic model tuning, on your own machines, and better."""
+"""Pegbox: Amazon SageMaker's automatic model tuning, on your own machines, and better.
+
+This module is light: the names below are loaded when they are first used.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pegbox import image_uris
+    from pegbox.amazon.amazon_estimator import get_image_uri
+    from pegbox.analytics import HyperparameterTuningJobAnalytics, TrainingJobAnalytics
+    from pegbox.estimator import Estimator
+    from pegbox.inputs import FileSystemInput, TrainingInput, s3_input
+    from pegbox.parameter import CategoricalParameter, ContinuousParameter, IntegerParameter
+    from pegbox.predictor import Predictor, RealTimePredictor
+    from pegbox.reporting import report
+    from pegbox.session import Session, get_execution_role
+    from pegbox.tuner import HyperparameterTuner, WarmStartConfig, WarmStartTypes
 
 __version__ = "0.1.0"
+
+#: Public name -> module that has it.
+_HOMES = {
+    "CategoricalParameter": "pegbox.parameter",
+    "ContinuousParameter": "pegbox.parameter",
+    "Estimator": "pegbox.estimator",
+    "FileSystemInput": "pegbox.inputs",
+    "HyperparameterTuner": "pegbox.tuner",
+    "HyperparameterTuningJobAnalytics": "pegbox.analytics",
+    "IntegerParameter": "pegbox.parameter",
+    "Predictor": "pegbox.predictor",
+    "RealTimePredictor": "pegbox.predictor",
+    "Session": "pegbox.session",
+    "TrainingInput": "pegbox.inputs",
+    "TrainingJobAnalytics": "pegbox.analytics",
+    "WarmStartConfig": "pegbox.tuner",
+    "WarmStartTypes": "pegbox.tuner",
+    "get_execution_role": "pegbox.session",
+    "get_image_uri": "pegbox.amazon.amazon_estimator",
+    "report": "pegbox.reporting",
+    "s3_input": "pegbox.inputs",
+}
+
+#: Classes of Amazon's built-in algorithms, which the AWS SDK exports at top level.
+_ALGORITHMS = (
+    "FactorizationMachines",
+    "IPInsights",
+    "KMeans",
+    "KNN",
+    "LDA",
+    "LinearLearner",
+    "NTM",
+    "Object2Vec",
+    "PCA",
+    "RandomCutForest",
+)
+
+__all__ = [
+    "CategoricalParameter",
+    "ContinuousParameter",
+    "Estimator",
+    "FileSystemInput",
+    "HyperparameterTuner",
+    "HyperparameterTuningJobAnalytics",
+    "IntegerParameter",
+    "Predictor",
+    "RealTimePredictor",
+    "Session",
+    "TrainingInput",
+    "TrainingJobAnalytics",
+    "WarmStartConfig",
+    "WarmStartTypes",
+    "__version__",
+    "get_execution_role",
+    "get_image_uri",
+    "image_uris",
+    "report",
+    "s3_input",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Load a public name on first use (PEP 562)."""
+    import importlib
+
+    if name == "image_uris":
+        return importlib.import_module("pegbox.image_uris")
+    home = _HOMES.get(name) or ("pegbox.amazon.algorithms" if name in _ALGORITHMS else None)
+    if home is None:
+        raise AttributeError(f"module 'pegbox' has no attribute {name!r}")
+    value = getattr(importlib.import_module(home), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    """Public names, loaded or not."""
+    return sorted({*globals(), *__all__, *_ALGORITHMS})

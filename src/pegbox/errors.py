@@ -11,6 +11,7 @@
     │   ├── StoreTooNew                written by a newer version; refused, never touched
     │   ├── StoreCorrupt               damaged; refused, never replaced
     │   └── StoreFull                  no space left; nothing was half-written
+    ├── InvalidTransition              a status was to move along a way that is not in its graph (a fault of Pegbox)
     ├── ServerError                    a client could not reach or start its server
     │   └── VersionMismatch            an older server is busy
     ├── NotHere (also NotImplementedError)   documented by AWS, not offered by this version
@@ -69,6 +70,10 @@ class StoreCorrupt(StoreError):
 
 class StoreFull(StoreError):
     """The disk is full or the store is read-only; the write was not made, not even in part."""
+
+
+class InvalidTransition(PegboxError):
+    """A status was to move along a way that is not in its graph; the message carries the object's history."""
 
 
 class ServerError(PegboxError):

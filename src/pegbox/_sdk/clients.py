@@ -1,0 +1,67 @@
+"""boto3 clients for a target. boto3 is loaded here, when the first client is made."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from pegbox._sdk.target import Target
+
+#: Attempts of one request, the first included; a server that restarts is back within them.
+ATTEMPTS = 6
+
+
+def make_boto_session(target: Target) -> Any:
+    """Return a boto3 session for a target; for our own keys one that no ambient setting reaches.
+
+    Args:
+        target: Where requests go.
+    """
+    import boto3
+
+    if target.key is None:
+        return boto3.Session(region_name=target.region)
+    import botocore.session
+
+    nothing = os.devnull
+    core = botocore.session.Session(
+        session_vars={
+            "profile": (None, None, None, None),
+            "config_file": (None, None, nothing, None),
+            "credentials_file": (None, None, nothing, None),
+            "ca_bundle": (None, None, None, None),
+        }
+    )
+    core.set_credentials(target.key.key, target.key.secret)
+    return boto3.Session(botocore_session=core, region_name=target.region)
+
+
+def make_client(target: Target, service: str, boto_session: Any) -> Any:
+    """Return a client of an AWS service that speaks to the target.
+
+    Args:
+        target: Where requests go.
+        service: boto3's service name, for example ``sagemaker`` or ``logs``.
+        boto_session: The user's own boto3 session, or None.
+    """
+    from botocore.config import Config
+
+    session = boto_session if target.key is None else None
+    session = session or make_boto_session(target)
+    options: dict[str, Any] = {}
+    # Other services of an AWS-like endpoint are found by their own variables.
+    if target.url and service not in ("s3", "sts", "iam"):
+        options["endpoint_url"] = target.url
+    if target.key is not None:
+        options["endpoint_url"] = target.url
+        # The stubs do not know every option of Config.
+        settings: dict[str, Any] = {"ignore_configured_endpoint_urls": True}
+        options["config"] = Config(
+            retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
+            proxies={} if target.is_local else None,
+            connect_timeout=10,
+            read_timeout=60,
+            user_agent_extra="pegbox",
+            **settings,
+        )
+    return session.client(service, region_name=target.region, **options)

@@ -1,0 +1,161 @@
+"""Settings of a tuning job that are objects of their own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from enum import Enum
+from typing import Any
+
+HYPERPARAMETER_TUNING_JOB_NAME = "HyperParameterTuningJobName"
+PARENT_HYPERPARAMETER_TUNING_JOBS = "ParentHyperParameterTuningJobs"
+WARM_START_TYPE = "WarmStartType"
+
+
+class WarmStartTypes(Enum):
+    """How a tuning job uses what its parents found."""
+
+    #: Same data, same algorithm: the parents' results count as the child's own.
+    IDENTICAL_DATA_AND_ALGORITHM = "IdenticalDataAndAlgorithm"
+    #: Data or algorithm version differ: the parents' results guide the search.
+    TRANSFER_LEARNING = "TransferLearning"
+
+
+class WarmStartConfig:
+    """Parents of a tuning job and how their results are used.
+
+    Args:
+        warm_start_type: A member of :class:`WarmStartTypes`.
+        parents: Names of the parent tuning jobs; one name alone is taken as one parent.
+
+    Raises:
+        ValueError: The type is no member, or there is no parent.
+    """
+
+    def __init__(self, warm_start_type: WarmStartTypes, parents: Iterable[str]) -> None:
+        if not isinstance(warm_start_type, WarmStartTypes):
+            raise ValueError(
+                f"Invalid type: {warm_start_type}, valid warm start types are: {[*WarmStartTypes]}"
+            )
+        if not parents:
+            raise ValueError(f"Invalid parents: {parents}, parents should not be None/empty")
+        self.type = warm_start_type
+        self.parents = {parents} if isinstance(parents, str) else set(parents)
+
+    @classmethod
+    def from_job_desc(cls, warm_start_config: Mapping[str, Any] | None) -> WarmStartConfig | None:
+        """Return the settings in a tuning job's description, or None if it has none.
+
+        Args:
+            warm_start_config: The description's ``WarmStartConfig``.
+        """
+        if (
+            not warm_start_config
+            or WARM_START_TYPE not in warm_start_config
+            or PARENT_HYPERPARAMETER_TUNING_JOBS not in warm_start_config
+        ):
+            return None
+        parents = [
+            item[HYPERPARAMETER_TUNING_JOB_NAME]
+            for item in warm_start_config[PARENT_HYPERPARAMETER_TUNING_JOBS]
+        ]
+        return cls(WarmStartTypes(warm_start_config[WARM_START_TYPE]), parents)
+
+    def to_input_req(self) -> dict[str, Any]:
+        """Return the request's ``WarmStartConfig``; parents are sorted."""
+        return {
+            WARM_START_TYPE: self.type.value,
+            PARENT_HYPERPARAMETER_TUNING_JOBS: [
+                {HYPERPARAMETER_TUNING_JOB_NAME: parent} for parent in sorted(self.parents)
+            ],
+        }
+
+    def __repr__(self) -> str:
+        return f"WarmStartConfig({self.type}, {sorted(self.parents)!r})"
+
+
+class HyperbandStrategyConfig:
+    """Resources of the strategy Hyperband.
+
+    Args:
+        max_resource: Resource at which a training job is complete, for example its epochs.
+        min_resource: Resource that a training job gets before it can be stopped.
+    """
+
+    def __init__(self, max_resource: int, min_resource: int) -> None:
+        self.max_resource = max_resource
+        self.min_resource = min_resource
+
+    def to_input_req(self) -> dict[str, Any]:
+        """Return the request's ``HyperbandStrategyConfig``."""
+        return {
+            "HyperbandStrategyConfig": {"MinResource": self.min_resource, "MaxResource": self.max_resource}
+        }
+
+
+class StrategyConfig:
+    """Settings of a strategy.
+
+    Args:
+        hyperband_strategy_config: Settings of Hyperband.
+    """
+
+    def __init__(self, hyperband_strategy_config: HyperbandStrategyConfig) -> None:
+        self.hyperband_strategy_config = hyperband_strategy_config
+
+    @classmethod
+    def from_job_desc(cls, described: Mapping[str, Any] | None) -> StrategyConfig | None:
+        """Return the settings in a tuning job's description, or None if it has none."""
+        hyperband = (described or {}).get("HyperbandStrategyConfig")
+        if not hyperband:
+            return None
+        return cls(HyperbandStrategyConfig(hyperband.get("MaxResource"), hyperband.get("MinResource")))
+
+    def to_input_req(self) -> dict[str, Any]:
+        """Return the request's ``StrategyConfig``."""
+        return self.hyperband_strategy_config.to_input_req()
+
+
+class TuningJobCompletionCriteriaConfig:
+    """When a tuning job ends before its budget is used.
+
+    Args:
+        max_number_of_training_jobs_not_improving: Training jobs in a row that are no better, at least 3.
+        complete_on_convergence: Whether the job ends when the search has converged.
+        target_objective_metric_value: Objective value that is good enough.
+    """
+
+    def __init__(
+        self,
+        max_number_of_training_jobs_not_improving: int | None = None,
+        complete_on_convergence: bool | None = None,
+        target_objective_metric_value: float | None = None,
+    ) -> None:
+        self.max_number_of_training_jobs_not_improving = max_number_of_training_jobs_not_improving
+        self.complete_on_convergence = complete_on_convergence
+        self.target_objective_metric_value = target_objective_metric_value
+
+    @classmethod
+    def from_job_desc(cls, described: Mapping[str, Any] | None) -> TuningJobCompletionCriteriaConfig | None:
+        """Return the criteria in a tuning job's description, or None if it has none."""
+        if not described:
+            return None
+        convergence = (described.get("ConvergenceDetected") or {}).get("CompleteOnConvergence")
+        return cls(
+            (described.get("BestObjectiveNotImproving") or {}).get("MaxNumberOfTrainingJobsNotImproving"),
+            None if convergence is None else convergence == "Enabled",
+            described.get("TargetObjectiveMetricValue"),
+        )
+
+    def to_input_req(self) -> dict[str, Any]:
+        """Return the request's ``TuningJobCompletionCriteria``."""
+        found: dict[str, Any] = {}
+        if self.max_number_of_training_jobs_not_improving is not None:
+            found["BestObjectiveNotImproving"] = {
+                "MaxNumberOfTrainingJobsNotImproving": self.max_number_of_training_jobs_not_improving
+            }
+        if self.target_objective_metric_value is not None:
+            found["TargetObjectiveMetricValue"] = self.target_objective_metric_value
+        if self.complete_on_convergence is not None:
+            state = "Enabled" if self.complete_on_convergence else "Disabled"
+            found["ConvergenceDetected"] = {"CompleteOnConvergence": state}
+        return found

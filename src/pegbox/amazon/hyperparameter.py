@@ -1,0 +1,72 @@
+"""Hyperparameters of built-in algorithms as checked attributes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable
+from typing import Any
+
+__all__ = ["Hyperparameter"]
+
+
+class Hyperparameter:
+    """A hyperparameter of an estimator class; assigning to it converts and checks.
+
+    Args:
+        name: Name that the algorithm knows it by.
+        validate: Functions that return whether a value is acceptable.
+        validation_message: What is acceptable, for the error.
+        data_type: Converts a given value; text is kept by default.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        validate: Callable[[Any], Any] | Iterable[Callable[[Any], Any]] = (),
+        validation_message: str = "",
+        data_type: Callable[[Any], Any] = str,
+    ) -> None:
+        self.name = name
+        self.validation = tuple(validate) if isinstance(validate, Iterable) else (validate,)
+        self.validation_message = validation_message
+        self.data_type = list if data_type is list else data_type
+
+    def validate(self, value: Any) -> None:
+        """Check a value.
+
+        Raises:
+            ValueError: It is not acceptable.
+        """
+        if value is None:
+            return
+        if not all(check(value) for check in self.validation):
+            raise ValueError(
+                f"Invalid hyperparameter value {value} for {self.name}. Expecting: {self.validation_message}"
+            )
+
+    def __get__(self, instance: Any, owner: type) -> Any:
+        if instance is None:
+            return self
+        try:
+            return instance.__dict__["_hyperparameters"][self.name]
+        except KeyError:
+            raise AttributeError(self.name) from None
+
+    def __set__(self, instance: Any, value: Any) -> None:
+        if value is not None:
+            value = self.data_type(value)
+        self.validate(value)
+        instance.__dict__.setdefault("_hyperparameters", {})[self.name] = value
+
+    def __delete__(self, instance: Any) -> None:
+        instance.__dict__.get("_hyperparameters", {}).pop(self.name, None)
+
+    @staticmethod
+    def serialize_all(instance: Any) -> dict[str, str]:
+        """Return all hyperparameters that are set, as text (lists as JSON)."""
+        values = instance.__dict__.get("_hyperparameters", {})
+        return {
+            name: json.dumps(value) if isinstance(value, list) else str(value)
+            for name, value in values.items()
+            if value is not None
+        }

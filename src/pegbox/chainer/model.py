@@ -1,0 +1,30 @@
+"""Chainer models and their predictors."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pegbox.deserializers import NumpyDeserializer
+from pegbox.model import FrameworkModel
+from pegbox.predictor import Predictor
+from pegbox.serializers import NumpySerializer
+
+__all__ = ["ChainerModel", "ChainerPredictor"]
+
+
+class ChainerPredictor(Predictor):
+    """Predictions of a Chainer model at an endpoint; endpoints come with a later version.
+
+    Args:
+        endpoint_name: Name of the endpoint.
+        sagemaker_session: The session.
+    """
+
+    def __init__(self, endpoint_name: str, sagemaker_session: Any = None) -> None:
+        super().__init__(endpoint_name, sagemaker_session, NumpySerializer(), NumpyDeserializer())
+
+
+class ChainerModel(FrameworkModel):
+    """A Chainer model that can be served; endpoints come with a later version."""
+
+    __framework_name__ = "chainer"

@@ -1,0 +1,164 @@
+"""Names of images. On the local server a name decides how a program is run; on AWS it is where the image lies."""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+from pegbox._sdk import registries
+
+__all__ = ["SCRIPT_IMAGE", "ParsedImage", "parse", "retrieve"]
+
+#: Image of a bare Python script, which only Pegbox's own server runs.
+SCRIPT_IMAGE = "pegbox-script:1"
+
+_TAG = re.compile(r"(?P<version>\d+(?:\.\d+)*(?:-\d+)?)(?:-(?P<processor>cpu|gpu))?(?:-(?P<py>py\d+))?")
+
+#: Framework -> newest version that its image is named with by default.
+DEFAULT_VERSIONS = {
+    "sklearn": "1.2-1",
+    "xgboost": "1.7-1",
+    "pytorch": "2.3.0",
+    "tensorflow": "2.14.1",
+    "mxnet": "1.9.0",
+    "chainer": "5.0.0",
+}
+
+_REPOSITORIES = {
+    "sklearn": "sagemaker-scikit-learn",
+    "xgboost": "sagemaker-xgboost",
+    "pytorch": "pytorch-training",
+    "tensorflow": "tensorflow-training",
+    "mxnet": "mxnet-training",
+    "chainer": "sagemaker-chainer",
+}
+_OLD_REPOSITORIES = {
+    "sagemaker-pytorch": "pytorch",
+    "sagemaker-tensorflow": "tensorflow",
+    "sagemaker-tensorflow-scriptmode": "tensorflow",
+    "sagemaker-mxnet": "mxnet",
+}
+
+
+class ParsedImage(NamedTuple):
+    """What an image name says.
+
+    Attributes:
+        framework: ``sklearn``, ``xgboost``, ``pytorch``, ``tensorflow``, ``mxnet``, ``chainer``, or None.
+        version: Version of the framework, or None.
+        py_version: Version of Python as in ``py3``, or None.
+    """
+
+    framework: str | None
+    version: str | None
+    py_version: str | None
+
+
+def parse(image: str) -> ParsedImage:
+    """Return what an image name says about framework and versions."""
+    name, _, tag = image.rsplit("/", 1)[-1].partition(":")
+    by_repository = {repository: framework for framework, repository in _REPOSITORIES.items()}
+    framework = {**by_repository, **_OLD_REPOSITORIES}.get(name)
+    match = _TAG.match(tag)
+    if framework is None or match is None:
+        return ParsedImage(framework, None, None)
+    return ParsedImage(framework, match["version"], match["py"])
+
+
+def is_built_in_algorithm(image: str) -> bool:
+    """Tell whether an image is one of Amazon's built-in algorithms, which bring their own metrics."""
+    return image.rsplit("/", 1)[-1].partition(":")[0] in registries.ALGORITHM_GROUPS
+
+
+def retrieve(
+    framework: str,
+    region: str | None = None,
+    version: str | None = None,
+    py_version: str | None = None,
+    instance_type: str | None = None,
+    accelerator_type: str | None = None,
+    image_scope: str | None = None,
+) -> str:
+    """Return the image of a framework or built-in algorithm.
+
+    Args:
+        framework: ``sklearn``, ``xgboost``, ``pytorch``, ``tensorflow``, ``mxnet``, ``chainer``, or the name of a
+            built-in algorithm such as ``kmeans``.
+        region: Region whose registry is named; ``us-east-1`` by default.
+        version: Version of the framework or algorithm; a recent one by default.
+        py_version: Version of Python as in ``py3``; the image's own by default.
+        instance_type: Kind of machine, which decides between the CPU and the GPU image.
+        accelerator_type: Elastic inference; refused, AWS ended it.
+        image_scope: ``training`` or None; inference images come with endpoints.
+
+    Raises:
+        ValueError: Something is unknown or refused; the message lists what is accepted.
+    """
+    if accelerator_type is not None:
+        raise ValueError(f"accelerator_type={accelerator_type!r} is not offered: AWS ended elastic inference")
+    if image_scope not in (None, "training"):
+        raise ValueError(f"image_scope={image_scope!r} is not offered in this version; leave it out")
+    region = region or "us-east-1"
+    if framework == "xgboost" and version in ("1", "latest"):
+        return f"{registries.host('xgboost', region)}/xgboost:{version}"
+    if framework in _REPOSITORIES:
+        version = version or DEFAULT_VERSIONS[framework]
+        tag = _framework_tag(framework, version, py_version, instance_type)
+        return f"{registries.host(_registry(framework), region)}/{_REPOSITORIES[framework]}:{tag}"
+    if framework in registries.ALGORITHM_GROUPS:
+        return f"{registries.host(framework, region)}/{framework}:{version or '1'}"
+    known = sorted({*_REPOSITORIES, *registries.ALGORITHM_GROUPS})
+    raise ValueError(f"framework={framework!r} is unknown; known are {', '.join(known)}")
+
+
+def _registry(framework: str) -> str:
+    return (
+        framework
+        if framework in ("sklearn", "chainer")
+        else "sklearn"
+        if framework == "xgboost"
+        else "deep-learning"
+    )
+
+
+def _framework_tag(framework: str, version: str, py_version: str | None, instance_type: str | None) -> str:
+    if framework == "sklearn":
+        return f"{version}-cpu-{py_version or 'py3'}"
+    if framework == "xgboost":
+        # Versions from 1.2-1 on are tagged by version alone.
+        return version if _numbers(version) >= (1, 2) else f"{version}-cpu-{py_version or 'py3'}"
+    processor = "gpu" if _has_gpu(instance_type) else "cpu"
+    return f"{version}-{processor}-{py_version or _python_of(framework, _numbers(version))}"
+
+
+def _has_gpu(instance_type: str | None) -> bool:
+    return bool(instance_type) and bool(re.match(r"local_gpu$|ml\.[pg]\d", instance_type or ""))
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in re.findall(r"\d+", version.split("-")[0]))
+
+
+def _python_of(framework: str, version: tuple[int, ...]) -> str:
+    """Python of AWS's deep-learning images by framework version."""
+    steps = {
+        "pytorch": [
+            ((2, 6), "py312"),
+            ((2, 3), "py311"),
+            ((2, 0), "py310"),
+            ((1, 13), "py39"),
+            ((1, 9), "py38"),
+        ],
+        "tensorflow": [
+            ((2, 19), "py312"),
+            ((2, 12), "py310"),
+            ((2, 8), "py39"),
+            ((2, 6), "py38"),
+            ((2, 2), "py37"),
+        ],
+        "mxnet": [((1, 9), "py38"), ((1, 8), "py37")],
+    }
+    for since, python in steps.get(framework, ()):
+        if version >= since:
+            return python
+    return "py3"

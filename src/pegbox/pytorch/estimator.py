@@ -1,0 +1,47 @@
+"""PyTorch scripts as training jobs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pegbox._sdk.frameworks import refuse_distribution
+from pegbox._sdk.old_names import accepts_old_names
+from pegbox.estimator import Framework
+
+__all__ = ["PyTorch"]
+
+
+class PyTorch(Framework):
+    """A PyTorch script as a training job.
+
+    On the local server the script runs with this Python and the PyTorch installed in it, whatever version is named.
+
+    Args:
+        entry_point: The script; relative to ``source_dir`` if that is given.
+        source_dir: Folder of the script, packed with it.
+        hyperparameters: Hyperparameters of every job.
+        py_version: Version of Python as in ``py3``; names the image.
+        framework_version: Version that names the image.
+        image_uri: An image instead of the framework's own.
+        **kwargs: Arguments of :class:`pegbox.estimator.Framework` and :class:`pegbox.estimator.EstimatorBase`.
+        distribution: Settings of distributed training; refused when they switch one on.
+    """
+
+    __framework_name__ = "pytorch"
+
+    @accepts_old_names({"image_name": "image_uri", "distributions": "distribution"})
+    def __init__(
+        self,
+        entry_point: str,
+        source_dir: str | None = None,
+        hyperparameters: dict[str, Any] | None = None,
+        py_version: str | None = None,
+        framework_version: str | None = None,
+        image_uri: str | None = None,
+        distribution: dict[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        refuse_distribution(distribution)
+        super().__init__(entry_point, source_dir, hyperparameters, image_uri=image_uri, **kwargs)
+        self.framework_version = framework_version
+        self.py_version = py_version

@@ -1,0 +1,30 @@
+"""scikit-learn models and their predictors."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pegbox.deserializers import NumpyDeserializer
+from pegbox.model import FrameworkModel
+from pegbox.predictor import Predictor
+from pegbox.serializers import NumpySerializer
+
+__all__ = ["SKLearnModel", "SKLearnPredictor"]
+
+
+class SKLearnPredictor(Predictor):
+    """Predictions of a scikit-learn model at an endpoint; endpoints come with a later version.
+
+    Args:
+        endpoint_name: Name of the endpoint.
+        sagemaker_session: The session.
+    """
+
+    def __init__(self, endpoint_name: str, sagemaker_session: Any = None) -> None:
+        super().__init__(endpoint_name, sagemaker_session, NumpySerializer(), NumpyDeserializer())
+
+
+class SKLearnModel(FrameworkModel):
+    """A scikit-learn model that can be served; endpoints come with a later version."""
+
+    __framework_name__ = "sklearn"

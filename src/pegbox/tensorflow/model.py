@@ -1,0 +1,30 @@
+"""TensorFlow models and their predictors."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pegbox.deserializers import JSONDeserializer
+from pegbox.model import FrameworkModel
+from pegbox.predictor import Predictor
+from pegbox.serializers import JSONSerializer
+
+__all__ = ["TensorFlowModel", "TensorFlowPredictor"]
+
+
+class TensorFlowPredictor(Predictor):
+    """Predictions of a TensorFlow model at an endpoint; endpoints come with a later version.
+
+    Args:
+        endpoint_name: Name of the endpoint.
+        sagemaker_session: The session.
+    """
+
+    def __init__(self, endpoint_name: str, sagemaker_session: Any = None) -> None:
+        super().__init__(endpoint_name, sagemaker_session, JSONSerializer(), JSONDeserializer())
+
+
+class TensorFlowModel(FrameworkModel):
+    """A TensorFlow model that can be served; endpoints come with a later version."""
+
+    __framework_name__ = "tensorflow"
