@@ -99,10 +99,8 @@ class Settings:
         "Seconds without work after which a server that a script started ends by itself.",
         _at_least(0.5),
     )
-    slots: int = _setting(
-        0,
-        "Greatest number of training programs at a time over all jobs; 0 leaves it to each job's own limit.",
-        _at_least(0),
+    agent_idle_seconds: float = _setting(
+        60.0, "Seconds without work after which an agent beside training programs ends.", _at_least(0.1)
     )
     compute_ahead: bool = _setting(
         True,

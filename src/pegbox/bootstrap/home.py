@@ -21,6 +21,8 @@ from pegbox.errors import HomeError, PortTaken
 DEFAULT_BUCKET = "pegbox-local"
 #: Folders of a home that its server makes at the start.
 FOLDERS = ("logs", "run", "buckets", f"buckets/{DEFAULT_BUCKET}", "jobs", "checkpoints", "cache")
+#: Unix socket addresses hold 108 bytes on Linux, 104 elsewhere.
+SOCKET_PATH_BYTES = 100
 #: Ports a new home may choose from: below the range from which systems draw ports of outgoing connections.
 PORT_RANGE = (20000, 32000)
 
@@ -84,6 +86,25 @@ class Home:
     def keep_file(self) -> Path:
         """While this file is there the server does not end by itself."""
         return self.path / "keep"
+
+    def agents_socket(self) -> Path:
+        """Return where agents connect to: in the home, or in a folder of ours under /tmp where that path is too long.
+
+        Raises:
+            HomeError: The folder under /tmp belongs to someone else.
+        """
+        path = self.path / "run" / "agents.sock"
+        if len(os.fsencode(path)) <= SOCKET_PATH_BYTES:
+            return path
+        folder = Path(f"/tmp/pegbox-{os.geteuid()}-{self.id}")  # noqa: S108
+        folder.mkdir(mode=0o700, exist_ok=True)
+        found = folder.lstat()
+        if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid():
+            raise HomeError(
+                f"{folder} belongs to someone else; remove it, or set PEGBOX_HOME to a shorter path than {self.path}"
+            )
+        folder.chmod(0o700)
+        return folder / "agents.sock"
 
     def prepare(self) -> None:
         """Make the folder and its sub-folders, closed to other users.

@@ -169,6 +169,51 @@ def _serve_locked(
         raise server.fault
 
 
+def open_engine(stack: ExitStack, home: Home, settings: Settings, secret: bytes) -> Engine:
+    """Return the engine over the rooms of this machine; they are closed when the stack is left."""
+    from pegbox.artifacts import LocalArtifacts
+    from pegbox.domain.names import Realm
+    from pegbox.engine import Engine, EnginePolicy
+    from pegbox.executors.local import LocalExecutor, LocalLogs
+    from pegbox.store import open_store
+    from pegbox.suggester import SuggesterPool
+    from pegbox.suggester.process import ProcessPolicy
+
+    store = open_store(home.path / "pegbox.db")
+    stack.callback(store.close)
+    engine = Engine(
+        store,
+        LocalExecutor(
+            run_dir=home.path / "run",
+            logs_dir=home.path / "logs" / "agents",
+            socket_path=home.agents_socket(),
+            home=home.path,
+            idle_seconds=settings.agent_idle_seconds,
+        ),
+        LocalArtifacts(home.path / "buckets"),
+        SuggesterPool(
+            processes=settings.suggester_processes,
+            idle_seconds=settings.suggester_idle_seconds,
+            policy=ProcessPolicy(memory_mb=settings.suggester_memory_mb, seconds=settings.suggester_seconds),
+        ),
+        LocalLogs(home.path / "jobs"),
+        SystemClock(),
+        secret=secret,
+        realm=Realm(settings.region, settings.account),
+        policy=EnginePolicy(
+            jobs_path=str(home.path / "jobs"),
+            checkpoints_path=str(home.path / "checkpoints"),
+            cache_path=str(home.path / "cache"),
+            python=sys.executable,
+            extended=settings.mode == "extended",
+            grace_seconds=settings.grace_seconds,
+            compute_ahead=settings.compute_ahead,
+        ),
+    )
+    stack.callback(engine.close)
+    return engine
+
+
 def open_app(
     stack: ExitStack,
     home: Home,

@@ -1,0 +1,225 @@
+"""The commands by name. Each one's work is in a module that is loaded when the command runs."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from pegbox.cli.context import command
+
+app = typer.Typer(
+    name="pegbox",
+    help="Amazon SageMaker's automatic model tuning, on your own machines.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+server = typer.Typer(help="Start, stop and look at the server of the home.", no_args_is_help=True)
+images = typer.Typer(help="The image table: how training images run on this machine.")
+app.add_typer(server, name="server")
+app.add_typer(images, name="images")
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+def run() -> None:
+    """Run the command line."""
+    app(prog_name="pegbox")
+
+
+@app.callback(invoke_without_command=True)
+def options(
+    version: Annotated[bool, typer.Option("--version", help="Print the version and end.")] = False,
+) -> None:
+    """Amazon SageMaker's automatic model tuning, on your own machines. PEGBOX_HOME moves everything (~/.pegbox)."""
+    if version:
+        from pegbox import __version__
+
+        print(f"pegbox {__version__}")
+        raise typer.Exit
+
+
+@server.command("start")
+@command
+def server_start(
+    auto: Annotated[
+        bool, typer.Option("--auto", help="The server ends by itself after a time without work.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Start the server in the background, or find it, and print its address."""
+    from pegbox.cli import server_commands
+
+    server_commands.start_server(auto, as_json)
+
+
+@server.command("stop")
+@command
+def server_stop(as_json: AsJson = False) -> None:
+    """Stop the server. Running training programs go on; the next server records them."""
+    from pegbox.cli import server_commands
+
+    server_commands.stop_server(as_json)
+
+
+@server.command("status")
+@command
+def server_status(as_json: AsJson = False) -> None:
+    """Say whether the server runs, and where."""
+    from pegbox.cli import server_commands
+
+    server_commands.print_status(as_json)
+
+
+@server.command("run")
+@command
+def server_run(
+    auto: Annotated[
+        bool, typer.Option("--auto", help="The server ends by itself after a time without work.")
+    ] = False,
+) -> None:
+    """Run the server in the foreground."""
+    from pegbox.cli import server_commands
+
+    server_commands.run_server(auto)
+
+
+@server.command("logs")
+@command
+def server_logs(
+    lines: Annotated[int, typer.Option("--lines", "-n", min=1, help="How many lines.")] = 50,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with new lines.")] = False,
+) -> None:
+    """Print the end of the server's own log."""
+    from pegbox.cli import server_commands
+
+    server_commands.print_log(lines, follow)
+
+
+@app.command("env")
+@command
+def env(as_json: AsJson = False) -> None:
+    """Print shell lines that point AWS clients at the server; it then stays until it is stopped.
+
+    Use: eval "$(pegbox env)"
+    """
+    from pegbox.cli import server_commands
+
+    server_commands.print_environment(as_json)
+
+
+@images.callback(invoke_without_command=True)
+@command
+def images_default(context: typer.Context, as_json: AsJson = False) -> None:
+    """The image table: how training images run on this machine."""
+    if context.invoked_subcommand is None:
+        from pegbox.cli import image_commands
+
+        image_commands.print_images(as_json)
+
+
+@images.command("list")
+@command
+def images_list(as_json: AsJson = False) -> None:
+    """List the image table."""
+    from pegbox.cli import image_commands
+
+    image_commands.print_images(as_json)
+
+
+@images.command("add", context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
+@command
+def images_add(
+    name: Annotated[str, typer.Argument(help="The image name that requests carry.")],
+    run: Annotated[list[str] | None, typer.Argument(metavar="[--] COMMAND...", help="What to run.")] = None,
+    python: Annotated[
+        str | None,
+        typer.Option("--python", help="Run scripts with this interpreter, in place of a command."),
+    ] = None,
+    framework: Annotated[
+        str | None, typer.Option("--framework", help="Framework module of scripts (SM_FRAMEWORK_MODULE).")
+    ] = None,
+) -> None:
+    """Add or replace an image: a command line after --, or a script interpreter with --python."""
+    from pegbox.cli import image_commands
+
+    image_commands.add_image(name, run or [], python, framework)
+
+
+@images.command("remove")
+@command
+def images_remove(name: Annotated[str, typer.Argument(help="The image name.")]) -> None:
+    """Remove an image that was added."""
+    from pegbox.cli import image_commands
+
+    image_commands.remove_image(name)
+
+
+@app.command("jobs")
+@command
+def jobs(
+    training: Annotated[bool, typer.Option("--training", help="Training jobs, not tuning jobs.")] = False,
+    status: Annotated[str | None, typer.Option("--status", help="Only those with this status.")] = None,
+    limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="How many, the newest first.")] = 20,
+    as_json: AsJson = False,
+) -> None:
+    """List tuning jobs, the newest first."""
+    from pegbox.cli import job_commands
+
+    job_commands.print_jobs(training, status, limit, as_json)
+
+
+@app.command("show")
+@command
+def show(
+    name: Annotated[str, typer.Argument(help="A tuning job or a training job.")],
+    as_json: AsJson = False,
+) -> None:
+    """Show a job: how it stands, its best values, why each trial was chosen, and what was met by nature."""
+    from pegbox.cli import show_command
+
+    show_command.show_job(name, as_json)
+
+
+@app.command("logs")
+@command
+def logs(
+    name: Annotated[
+        str, typer.Argument(help="A training job, or a tuning job for all of its training jobs.")
+    ],
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until the job has ended.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Print what the training programs printed."""
+    from pegbox.cli import log_command
+
+    log_command.print_logs(name, follow, as_json)
+
+
+@app.command("stop")
+@command
+def stop(name: Annotated[str, typer.Argument(help="A tuning job or a training job.")]) -> None:
+    """Stop a job: its programs get SIGTERM, time to end, then SIGKILL."""
+    from pegbox.cli import job_commands
+
+    job_commands.stop_job(name)
+
+
+@app.command("demo")
+@command
+def demo() -> None:
+    """Tune a real model on real data and watch it."""
+    from pegbox.cli import demo as demonstration
+
+    raise typer.Exit(demonstration.run())
+
+
+@app.command("doctor")
+@command
+def doctor(as_json: AsJson = False) -> None:
+    """Check Python, disk, permissions, port, clock and schema, and say what to do."""
+    from pegbox.cli import doctor as examination
+
+    raise typer.Exit(examination.examine(as_json))

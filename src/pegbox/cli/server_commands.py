@@ -1,0 +1,140 @@
+"""``pegbox server ...`` and ``pegbox env``."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sys
+import time
+from typing import Any
+
+from pegbox import __version__
+from pegbox.bootstrap.home import Home, ServerFacts
+from pegbox.cli import launch
+from pegbox.cli.client import Client
+from pegbox.cli.context import this_home
+from pegbox.cli.output import print_facts, print_json
+from pegbox.errors import ServerError
+
+#: Variables of the caller that would lead AWS clients elsewhere, or spoil their signature.
+_UNSET = (
+    "AWS_SESSION_TOKEN",
+    "AWS_SECURITY_TOKEN",
+    "AWS_PROFILE",
+    "AWS_DEFAULT_PROFILE",
+    "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS",
+)
+
+
+def start_server(auto: bool, as_json: bool) -> None:
+    """Start or find the server and print where it is."""
+    home = this_home()
+    facts, started = launch.start(home, auto=auto)
+    if not auto and not started:
+        Client(home, facts).call("pegbox", "KeepServer")
+    if facts.version != __version__:
+        print(
+            f"pegbox: the server is of version {facts.version}, this command of {__version__}; "
+            "'pegbox server stop' and start it again to replace it",
+            file=sys.stderr,
+        )
+    if as_json:
+        print_json(_state("running", home, facts))
+    else:
+        print(f"The server {'was started' if started else 'runs'} at {facts.url} (process {facts.pid}).")
+
+
+def stop_server(as_json: bool) -> None:
+    """Stop the server and wait until it is gone."""
+    home = this_home()
+    stopped = launch.stop(home)
+    if as_json:
+        print_json(_state("stopped", home, None))
+    elif stopped is None:
+        print(f"No server runs for {home.path}.")
+    else:
+        print(f"The server (process {stopped.pid}) has ended; running programs go on.")
+
+
+def print_status(as_json: bool) -> None:
+    """Print whether the server runs."""
+    home = this_home()
+    try:
+        facts = launch.find(home)
+        state = "running" if facts else "stopped"
+    except ServerError:
+        facts, state = home.running(), "unreachable"
+    if as_json:
+        print_json(_state(state, home, facts))
+        return
+    shown = _state(state, home, facts)
+    if facts is not None and state == "running":
+        server = Client(home, facts).call("pegbox", "DescribeServer")["Server"]
+        shown["work"] = "busy" if server["busy"] else "idle"
+        shown["stays"] = (
+            "until it has been idle for a time" if server["auto"] else "until 'pegbox server stop'"
+        )
+    print_facts(shown)
+
+
+def run_server(auto: bool) -> None:
+    """Become the server process."""
+    home = this_home()
+    command = [sys.executable, "-m", "pegbox.bootstrap", *(["--auto"] if auto else [])]
+    os.environ["PEGBOX_HOME"] = str(home.path)
+    sys.stdout.flush()
+    os.execv(sys.executable, command)  # noqa: S606
+
+
+def print_log(lines: int, follow: bool) -> None:
+    """Print the end of the server's log and, if wanted, what is added to it."""
+    file = this_home().log_file
+    try:
+        with file.open(errors="replace") as log:
+            for line in log.readlines()[-lines:]:
+                print(line, end="")
+            sys.stdout.flush()
+            while follow:
+                line = log.readline()
+                if line:
+                    print(line, end="", flush=True)
+                else:
+                    time.sleep(0.5)
+    except OSError as error:
+        raise ServerError(f"{file} cannot be read: {error.strerror}") from error
+    except KeyboardInterrupt:
+        return
+
+
+def print_environment(as_json: bool) -> None:
+    """Start or find the server, let it stay, and print what points AWS clients at it."""
+    home = this_home()
+    facts, _ = launch.start(home, auto=False)
+    Client(home, facts).call("pegbox", "KeepServer")
+    credentials = home.credentials()
+    variables = {
+        "AWS_ENDPOINT_URL_SAGEMAKER": facts.url,
+        "AWS_ENDPOINT_URL_SAGEMAKER_RUNTIME": facts.url,
+        "AWS_ENDPOINT_URL_CLOUDWATCH_LOGS": facts.url,
+        "AWS_ENDPOINT_URL_CLOUDWATCH": facts.url,
+        "AWS_ACCESS_KEY_ID": credentials.access_key_id,
+        "AWS_SECRET_ACCESS_KEY": credentials.secret_access_key,
+        "AWS_DEFAULT_REGION": credentials.region,
+        "AWS_REGION": credentials.region,
+    }
+    if as_json:
+        print_json(variables)
+        return
+    print(f"unset {' '.join(_UNSET)}")
+    for name, value in variables.items():
+        print(f"export {name}={shlex.quote(value)}")
+
+
+def _state(state: str, home: Home, facts: ServerFacts | None) -> dict[str, Any]:
+    return {
+        "state": state,
+        "pid": facts.pid if facts else None,
+        "url": facts.url if facts else None,
+        "home": str(home.path),
+        "version": facts.version if facts else None,
+    }

@@ -1,0 +1,140 @@
+"""``pegbox show``: all that is known of a job."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pegbox.cli.client import Client
+from pegbox.cli.context import connect
+from pegbox.cli.job_commands import no_such_job
+from pegbox.cli.output import clock_time, number, print_facts, print_json, print_table
+from pegbox.errors import ApiError
+
+
+def show_job(name: str, as_json: bool) -> None:
+    """Print a tuning job or a training job."""
+    client = connect()
+    try:
+        job = client.call("sagemaker", "DescribeHyperParameterTuningJob", HyperParameterTuningJobName=name)
+    except ApiError as error:
+        if error.code != "ResourceNotFound":
+            raise
+        _show_training_job(client, name, as_json)
+        return
+    trials = [
+        trial
+        for page in client.pages(
+            "sagemaker",
+            "ListTrainingJobsForHyperParameterTuningJob",
+            HyperParameterTuningJobName=name,
+            SortBy="CreationTime",
+            MaxResults=100,
+        )
+        for trial in page["TrainingJobSummaries"]
+    ]
+    explanation = client.call("pegbox", "ExplainJob", Name=name)["Explanation"]
+    if as_json:
+        print_json({"job": job, "trials": trials, "explanation": explanation})
+        return
+    _print_tuning_job(job, explanation)
+    _print_trials(trials, explanation)
+
+
+def _print_tuning_job(job: Mapping[str, Any], explanation: Mapping[str, Any]) -> None:
+    config = job["HyperParameterTuningJobConfig"]
+    counters = job["TrainingJobStatusCounters"]
+    limits = config["ResourceLimits"]
+    objective = config.get("HyperParameterTuningJobObjective", {})
+    best = job.get("BestTrainingJob", {})
+    metric = best.get("FinalHyperParameterTuningJobObjectiveMetric", {})
+    failed = counters.get("NonRetryableError", 0) + counters.get("RetryableError", 0)
+    print_facts(
+        {
+            "tuning job": job["HyperParameterTuningJobName"],
+            "status": job["HyperParameterTuningJobStatus"],
+            "failure": job.get("FailureReason"),
+            "ended because": explanation.get("completion_reason"),
+            "strategy": config["Strategy"],
+            "objective": " ".join(filter(None, (objective.get("Type"), objective.get("MetricName")))),
+            "created": clock_time(job["CreationTime"]),
+            "ended": clock_time(job.get("HyperParameterTuningEndTime")),
+            "training jobs": (
+                f"{counters.get('Completed', 0)} completed, {counters.get('InProgress', 0)} running, {failed} failed, "
+                f"{counters.get('Stopped', 0)} stopped of {limits.get('MaxNumberOfTrainingJobs', 'any number')}, "
+                f"{limits['MaxParallelTrainingJobs']} at a time"
+            ),
+            "best": f"{best['TrainingJobName']} with {metric['MetricName']}={number(metric['Value'])}"
+            if metric
+            else None,
+        }
+    )
+    for name, value in best.get("TunedHyperParameters", {}).items():
+        print(f"    {name} = {value}")
+    _print_list("Notices", explanation.get("notices", ()))
+    _print_list("Met by nature", explanation.get("met_by_nature", ()))
+
+
+def _print_trials(trials: Sequence[Mapping[str, Any]], explanation: Mapping[str, Any]) -> None:
+    reasons = {trial.get("name"): trial for trial in explanation.get("trials", ())}
+    rows = []
+    for trial in trials:
+        metric = trial.get("FinalHyperParameterTuningJobObjectiveMetric", {})
+        known = reasons.get(trial["TrainingJobName"], {})
+        rows.append(
+            (
+                trial["TrainingJobName"],
+                trial["TrainingJobStatus"],
+                number(metric.get("Value")),
+                str(known.get("reason") or "-"),
+                ", ".join(f"{name}={value}" for name, value in trial["TunedHyperParameters"].items()),
+            )
+        )
+    if rows:
+        print()
+        print_table(("TRAINING JOB", "STATUS", "OBJECTIVE", "WHY", "VALUES"), rows)
+    for trial in trials:
+        if trial.get("FailureReason"):
+            print(f"\n{trial['TrainingJobName']}: {trial['FailureReason']}")
+
+
+def _show_training_job(client: Client, name: str, as_json: bool) -> None:
+    try:
+        job = client.call("sagemaker", "DescribeTrainingJob", TrainingJobName=name)
+    except ApiError as error:
+        raise no_such_job(name) if error.code == "ResourceNotFound" else error from None
+    if as_json:
+        print_json({"job": job})
+        return
+    print_facts(
+        {
+            "training job": job["TrainingJobName"],
+            "status": f"{job['TrainingJobStatus']} ({job['SecondaryStatus']})",
+            "failure": job.get("FailureReason"),
+            "tuning job": str(job.get("TuningJobArn", "")).rpartition("/")[2],
+            "created": clock_time(job["CreationTime"]),
+            "started": clock_time(job.get("TrainingStartTime")),
+            "ended": clock_time(job.get("TrainingEndTime")),
+            "model": job.get("ModelArtifacts", {}).get("S3ModelArtifacts"),
+        }
+    )
+    for metric in job.get("FinalMetricDataList", ()):
+        print(f"    {metric['MetricName']} = {number(metric['Value'])}")
+    print("hyperparameters")
+    for key, value in job.get("HyperParameters", {}).items():
+        print(f"    {key} = {value}")
+    transitions = job.get("SecondaryStatusTransitions", ())
+    rows = [
+        (clock_time(item["StartTime"]), item["Status"], item.get("StatusMessage", "")) for item in transitions
+    ]
+    if rows:
+        print()
+        print_table(("SINCE", "STATUS", "MESSAGE"), rows)
+
+
+def _print_list(title: str, items: Sequence[Any]) -> None:
+    if items:
+        print(f"\n{title}:")
+    for item in items:
+        print(f"  - {item if isinstance(item, str) else json.dumps(item)}")
