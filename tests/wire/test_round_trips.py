@@ -62,7 +62,7 @@ def test_what_a_client_sends_is_what_a_handler_gets(
     """Any valid parameters survive the client's serializer and our parser, and are found valid."""
     shape = service.models[name].operations[operation].input
 
-    @settings(max_examples=30, deadline=None, derandomize=True, database=None)
+    @settings(max_examples=25, deadline=None, derandomize=True, database=None)
     @given(SEEDS)
     def check(seed: int) -> None:
         params = Samples(Random(seed), empty=protocol != "query").structure(shape)
@@ -82,7 +82,7 @@ def test_what_a_handler_answers_is_what_a_client_gets(
     model = botocore_models[name]
     call = service.open(_sent(model, protocol, operation, {}))
 
-    @settings(max_examples=30, deadline=None, derandomize=True, database=None)
+    @settings(max_examples=25, deadline=None, derandomize=True, database=None)
     @given(SEEDS)
     def check(seed: int) -> None:
         result = Samples(Random(seed), sub_second=True).structure(shape)

@@ -83,7 +83,7 @@ def canonical_headers(headers: Mapping[str, Sequence[str]], signed: Sequence[str
         signed: Names to sign, in lower case, sorted.
     """
     return "".join(
-        f"{name}:{','.join(_BLANKS.sub(' ', v.strip(' ')) for v in headers[name])}\n" for name in signed
+        f"{name}:{','.join(_BLANKS.sub(' ', v).strip(' ') for v in headers[name])}\n" for name in signed
     )
 
 
