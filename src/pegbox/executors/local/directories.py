@@ -1,0 +1,77 @@
+"""Attempt directories, as the executor sees them: the order, who drives it, what is left of it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pegbox.agent import durable
+from pegbox.domain.orders import AttemptOrder
+from pegbox.executors.local.process import ProcessIdentity
+
+#: What goes when the attempt's end is committed; ``log``, ``log.times`` and ``result.json`` stay.
+_SCRATCH = ("opt", "staging", "spool.jsonl", "reported.jsonl", "state.json", "order.json")
+_TRACES = ("order.json", "spool.jsonl", "state.json", "result.json")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Assignment:
+    """Which agent has an attempt."""
+
+    agent_id: str
+    identity: ProcessIdentity
+
+
+def write_order(order: AttemptOrder, assignment: Assignment) -> None:
+    """Write ``order.json``: the order and who drives it; makes the directory.
+
+    Raises:
+        OSError: The disk refuses.
+    """
+    directory = Path(order.directory)
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    record = {"order": order.to_json(), "agent": assignment.agent_id, **assignment.identity.to_json()}
+    durable.write_whole(str(directory / "order.json"), json.dumps(record).encode())
+
+
+def read_assignment(directory: Path) -> Assignment | None:
+    """Return who was given the attempt, or None when nobody was or it cannot be read."""
+    record = durable.read_object(str(directory / "order.json"))
+    if record is None:
+        return None
+    identity = ProcessIdentity.from_json(record)
+    agent_id = record.get("agent")
+    if identity is None or not isinstance(agent_id, str):
+        return None
+    return Assignment(agent_id=agent_id, identity=identity)
+
+
+def has_traces(directory: Path) -> bool:
+    """Whether anything was ever done for the attempt."""
+    return any((directory / name).exists() for name in _TRACES)
+
+
+def last_spooled(directory: Path) -> int:
+    """Return the number of the last event in the spool; 0 when there is none."""
+    data = durable.read_bytes(str(directory / "spool.jsonl")) or b""
+    last = 0
+    for line in data.splitlines():
+        try:
+            record: Any = json.loads(line)
+        except ValueError:
+            continue
+        if isinstance(record, dict) and isinstance(record.get("seq"), int):
+            last = max(last, record["seq"])
+    return last
+
+
+def remove_scratch(directory: Path) -> None:
+    """Remove what nobody needs after the end; what is gone already is fine.
+
+    Raises:
+        OSError: The disk refuses.
+    """
+    for name in _SCRATCH:
+        durable.remove_tree(str(directory / name))
