@@ -118,7 +118,7 @@ def _spoil(rng: Random, params: Any, shape: Shape | None, what: list[str]) -> An
     spoilt = dict(params)
     choice = rng.random()
     if choice < 0.1:
-        name = rng.choice(("Foo", "", "hyperParameterTuningJobName", "\x00", "a" * 5_000))
+        name = rng.choice(("Foo", "", "hyperParameterTuningJobName", "\x00", "\ud800", "a" * 5_000))
         spoilt[name] = _rubbish(rng)
         what.append("unknown member")
     elif choice < 0.2 and spoilt:

@@ -198,7 +198,8 @@ class Service:
         if action is None:
             return Call(request, _JSON["1.1"], None, None)
         model = self._by_version.get(fields.get("Version", ""))
-        return Call(request, _QUERY, model, action if _NAME.fullmatch(action) else None)
+        refusal = None if request.method == "GET" else _only_post(request)
+        return Call(request, _QUERY, model, action if _NAME.fullmatch(action) else None, refusal)
 
 
 def _content_type(request: Request) -> str:

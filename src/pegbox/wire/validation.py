@@ -42,10 +42,14 @@ def validate(decoded: Decoded, shape: Shape | None) -> None:
     Raises:
         ValidationException: Some constraint is broken; all are named.
     """
-    problems = problems_of(decoded.params, shape) if shape is not None else []
-    problems += [_unknown(unknown, shape) for unknown in decoded.unknown]
-    if problems:
-        raise ValidationException(message_for(problems))
+    problems = _Problems()
+    if shape is not None:
+        _structure(problems, decoded.params, shape, "")
+    for unknown in decoded.unknown[:SHOWN_PROBLEMS]:
+        problems.add(_unknown(unknown))
+    problems.count += max(0, len(decoded.unknown) - SHOWN_PROBLEMS)
+    if problems.count:
+        raise ValidationException(message_for(problems.texts, problems.count))
 
 
 def problems_of(params: Mapping[str, Any], shape: Shape, path: str = "") -> list[str]:
@@ -57,21 +61,25 @@ def problems_of(params: Mapping[str, Any], shape: Shape, path: str = "") -> list
         path: Where it stands, in AWS's notation; empty at the top.
 
     Returns:
-        One sentence without its end for each, in the model's order.
+        One sentence without its end for each of the first :data:`SHOWN_PROBLEMS`, in the model's order.
     """
-    problems: list[str] = []
+    problems = _Problems()
     _structure(problems, params, shape, path)
-    return problems
+    return problems.texts
 
 
-def message_for(problems: Sequence[str]) -> str:
-    """Join problems the way AWS does; beyond :data:`SHOWN_PROBLEMS` they are counted."""
-    shown = "; ".join(problems[:SHOWN_PROBLEMS])
-    more = len(problems) - SHOWN_PROBLEMS
-    plural = "s" if len(problems) > 1 else ""
-    return f"{len(problems)} validation error{plural} detected: {shown}" + (
-        f"; and {more} more" if more > 0 else ""
-    )
+def message_for(problems: Sequence[str], count: int | None = None) -> str:
+    """Join problems the way AWS does.
+
+    Args:
+        problems: Texts; beyond :data:`SHOWN_PROBLEMS` they are only counted.
+        count: How many there are, if more than are given.
+    """
+    total = len(problems) if count is None else count
+    shown = list(problems[:SHOWN_PROBLEMS])
+    if total > len(shown):
+        shown.append(f"and {total - len(shown)} more")
+    return f"{total} validation error{'s' if total > 1 else ''} detected: {'; '.join(shown)}"
 
 
 def constraint(value: Any, path: str, broken: str, *, hidden: bool = False) -> str:
@@ -102,19 +110,32 @@ def missing_members(result: Mapping[str, Any], shape: Shape) -> list[str]:
     return found
 
 
-def _structure(problems: list[str], params: Mapping[str, Any], shape: Shape, path: str) -> None:
+class _Problems:
+    """Collects texts up to what a message shows, and counts the rest."""
+
+    def __init__(self) -> None:
+        self.texts: list[str] = []
+        self.count = 0
+
+    def add(self, text: str) -> None:
+        self.count += 1
+        if len(self.texts) < SHOWN_PROBLEMS:
+            self.texts.append(text)
+
+
+def _structure(problems: _Problems, params: Mapping[str, Any], shape: Shape, path: str) -> None:
     for name, ref in shape.members.items():
         value = params.get(name)
         if value is not None:
             _value(problems, value, ref.shape, member_path(path, name))
         elif name in shape.required:
-            problems.append(constraint(None, member_path(path, name), "Member must not be null"))
+            problems.add(constraint(None, member_path(path, name), "Member must not be null"))
     if shape.union and len(params) != 1:
         members = ", ".join(shape.members)
-        problems.append(constraint("", path, f"Exactly one of [{members}] must be set", hidden=True))
+        problems.add(constraint("", path, f"Exactly one of [{members}] must be set", hidden=True))
 
 
-def _value(problems: list[str], value: Any, shape: Shape, path: str, hidden: bool = False) -> None:
+def _value(problems: _Problems, value: Any, shape: Shape, path: str, hidden: bool = False) -> None:
     hidden = hidden or shape.sensitive
     if shape.type == "structure":
         if not shape.document:
@@ -123,7 +144,7 @@ def _value(problems: list[str], value: Any, shape: Shape, path: str, hidden: boo
     for broken in _broken(value, shape):
         # A list or map is named by its path: all its values would be a message nobody reads.
         container = shape.type in ("list", "map")
-        problems.append(constraint(value, path, broken, hidden=hidden or container))
+        problems.add(constraint(value, path, broken, hidden=hidden or container))
     if shape.type == "list" and shape.member is not None:
         for i, item in enumerate(value):
             _value(problems, item, shape.member.shape, element_path(path, i), hidden)
@@ -131,7 +152,7 @@ def _value(problems: list[str], value: Any, shape: Shape, path: str, hidden: boo
         _map(problems, value, shape, path, hidden)
 
 
-def _map(problems: list[str], value: Mapping[str, Any], shape: Shape, path: str, hidden: bool) -> None:
+def _map(problems: _Problems, value: Mapping[str, Any], shape: Shape, path: str, hidden: bool) -> None:
     if shape.key is None or shape.value is None:
         return
     secret = hidden or shape.value.shape.name.endswith("EnvironmentValue")
@@ -139,14 +160,14 @@ def _map(problems: list[str], value: Mapping[str, Any], shape: Shape, path: str,
         broken = _broken(key, shape.key.shape)
         if broken:
             rule = f"Map keys must satisfy constraint: [{', '.join(broken)}]"
-            problems.append(constraint(key, path, rule, hidden=hidden))
+            problems.add(constraint(key, path, rule, hidden=hidden))
         if shape.value.shape.type in ("structure", "list", "map"):
             _value(problems, item, shape.value.shape, f"{path}.{key}.member", secret)
             continue
         broken = _broken(item, shape.value.shape)
         if broken:
             rule = f"Map value must satisfy constraint: [{', '.join(broken)}]"
-            problems.append(constraint(item, f"{path}.{_shown(key)}", rule, hidden=secret))
+            problems.add(constraint(item, f"{path}.{_shown(key)}", rule, hidden=secret))
 
 
 def _broken(value: Any, shape: Shape) -> list[str]:
@@ -177,7 +198,7 @@ def _outside(measure: float, shape: Shape, what: str) -> list[str]:
     return []
 
 
-def _unknown(unknown: Unknown, shape: Shape | None) -> str:
+def _unknown(unknown: Unknown) -> str:
     where = f"'{unknown.path}'" if unknown.path else "the request"
     name = _shown(unknown.name)
     # A rare error should not cost every start its import.

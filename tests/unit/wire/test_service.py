@@ -137,6 +137,44 @@ def test_times_are_answered_in_milliseconds(service: Service) -> None:
     )
 
 
+def test_lone_surrogates_never_break_an_answer(service: Service) -> None:
+    """What no protocol can carry is replaced, in results and in errors that quote a request."""
+    response = _list_call(service).respond({"NextToken": "a\udcffb"}, "id")
+    assert response.body == b'{"NextToken":"a?b"}'
+    headers = [JSON, ("X-Amz-Target", "SageMaker.ListTrainingJobs")]
+    call = service.parse("POST", "/", headers, b'{"\\ud800": 1}')
+    with pytest.raises(ApiError) as caught:
+        call.params()
+    assert b"Unknown member '?'" in call.respond_error(caught.value, "id").body
+
+
+def test_floods_of_problems_are_counted_not_written(service: Service) -> None:
+    """Ten thousand problems make a short message with the right number."""
+    headers = [JSON, ("X-Amz-Target", "SageMaker.DeleteTags")]
+    arn = b'"arn:aws:sagemaker:us-east-1:000000000000:training-job/a"'
+    for body, start, end in (
+        (b'{"ResourceArn": %s, "TagKeys": [%s]}', "10001 validation errors", "; and 9971 more"),
+        (b'{"ResourceArn": %s, "TagKeys": [1, %s]}', "'tagKeys.1.member' must be a string", ""),
+    ):
+        elements = b",".join([b'""'] * 10_000)
+        with pytest.raises(ApiError) as caught:
+            service.parse("POST", "/", headers, body % (arn, elements)).params()
+        assert caught.value.message.startswith(start)
+        assert caught.value.message.endswith(end)
+        assert len(caught.value.message) < 10_000
+    members = b",".join(b'"m%d":1' % i for i in range(1_000))
+    with pytest.raises(ApiError, match=r"^1002 validation errors.*; and 972 more$"):
+        service.parse("POST", "/", headers, b"{%s}" % members).params()
+
+
+def test_a_form_is_sent_with_get_or_post(service: Service) -> None:
+    """Other methods are refused in the query protocol too."""
+    body = b"Action=ListMetrics&Version=2010-08-01"
+    assert service.parse("POST", "/", [FORM], body).params() == {}
+    with pytest.raises(UnknownOperationException):
+        service.parse("PUT", "/", [FORM], body).params()
+
+
 @pytest.mark.parametrize(
     ("result", "named"),
     [

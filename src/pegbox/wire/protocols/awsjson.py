@@ -87,7 +87,7 @@ class _JsonDecoder(Decoder):
     def number(self, tree: Any, shape: Shape, path: str) -> float:
         if isinstance(tree, float) and math.isinf(tree):
             # JSON has no infinity: this was a literal such as 1e999.
-            self.problems.append(f"'{path or 'input'}' is outside the range of a 64-bit number")
+            self.problem(f"'{path or 'input'}' is outside the range of a 64-bit number")
             return 0.0
         return super().number(tree, shape, path)
 

@@ -76,11 +76,13 @@ class Decoder:
     """Walks a tree beside a shape. One per request.
 
     Attributes:
-        problems: What had the wrong type, each naming its path.
+        problems: What had the wrong type, each naming its path; the first of them.
+        problem_count: How many there were.
         unknown: Members that the model does not have.
     """
 
     problems: list[str] = field(default_factory=list)
+    problem_count: int = 0
     unknown: list[Unknown] = field(default_factory=list)
 
     def decode(self, tree: Any, shape: Shape | None) -> Decoded:
@@ -97,8 +99,8 @@ class Decoder:
             return Decoded({})
         params = self.structure(tree, shape, "")
         if self.problems:
-            shown = "; ".join(self.problems[:_SHOWN_PROBLEMS])
-            more = len(self.problems) - _SHOWN_PROBLEMS
+            shown = "; ".join(self.problems)
+            more = self.problem_count - len(self.problems)
             raise SerializationException(shown + (f"; and {more} more" if more > 0 else ""))
         return Decoded(params, tuple(self.unknown))
 
@@ -126,9 +128,11 @@ class Decoder:
             found = remaining.pop(self.wire_name(name, ref), None)
             if found is not None:
                 decoded[name] = self.value(found, ref, member_path(path, name))
-        for name, found in remaining.items():
-            if found is not None:
-                self.unknown.append(Unknown(path, str(name), tuple(shape.members)))
+        if remaining:
+            known = tuple(shape.members)
+            self.unknown += [
+                Unknown(path, str(name), known) for name, found in remaining.items() if found is not None
+            ]
         return decoded
 
     def wire_name(self, name: str, ref: Ref) -> str:
@@ -162,7 +166,7 @@ class Decoder:
             if isinstance(tree, (int, float)) and not isinstance(tree, bool):
                 return timestamps.from_epoch(tree)
         except (ValueError, OverflowError) as error:
-            self.problems.append(f"'{path or 'input'}' is not a time: {error}")
+            self.problem(f"'{path or 'input'}' is not a time: {error}")
             return None
         self.wrong(path, "a timestamp", tree)
         return None
@@ -176,11 +180,11 @@ class Decoder:
             try:
                 tree.encode()
             except UnicodeEncodeError:
-                self.problems.append(f"'{path or 'input'}' is not well-formed Unicode (lone surrogate)")
+                self.problem(f"'{path or 'input'}' is not well-formed Unicode (lone surrogate)")
                 return ""
         if "\0" in tree:
             # Neither a program's arguments nor its environment nor every database could carry it.
-            self.problems.append(f"'{path or 'input'}' contains U+0000, which is not accepted")
+            self.problem(f"'{path or 'input'}' contains U+0000, which is not accepted")
             return ""
         return tree
 
@@ -193,7 +197,7 @@ class Decoder:
             return 0
         bits = _INTEGER_BITS[shape.type]
         if not -(2 ** (bits - 1)) <= tree < 2 ** (bits - 1):
-            self.problems.append(f"'{path or 'input'}' is outside the range of a {bits}-bit integer")
+            self.problem(f"'{path or 'input'}' is outside the range of a {bits}-bit integer")
             return 0
         return tree
 
@@ -211,7 +215,7 @@ class Decoder:
         finite = math.isfinite(float32(number) if shape.type == "float" else number)
         if not finite and not (isinstance(tree, float) and not math.isfinite(tree)):
             bits = 32 if shape.type == "float" else 64
-            self.problems.append(f"'{path or 'input'}' is outside the range of a {bits}-bit number")
+            self.problem(f"'{path or 'input'}' is outside the range of a {bits}-bit number")
             return 0.0
         return number
 
@@ -230,12 +234,18 @@ class Decoder:
         try:
             return base64.b64decode(tree, validate=True)
         except (binascii.Error, ValueError):
-            self.problems.append(f"'{path or 'input'}' is not base64")
+            self.problem(f"'{path or 'input'}' is not base64")
             return b""
 
     def wrong(self, path: str, wanted: str, tree: Any) -> None:
         """Note a value of the wrong type. The value itself is not shown: it may be long or secret."""
-        self.problems.append(f"'{path or 'input'}' must be {wanted}, not {_kind(tree)}")
+        self.problem(f"'{path or 'input'}' must be {wanted}, not {_kind(tree)}")
+
+    def problem(self, text: str) -> None:
+        """Note a problem; those beyond what a message shows are only counted."""
+        self.problem_count += 1
+        if self.problem_count <= _SHOWN_PROBLEMS:
+            self.problems.append(text)
 
     def _present(self, item: Any, ref: Ref, path: str) -> Any:
         if item is None:

@@ -90,8 +90,7 @@ class Encoder:
     def _scalar(self, value: Any, shape: Shape, path: str) -> Any:
         kind = shape.type
         if kind in ("string", "character") and isinstance(value, str):
-            # An enumeration that is a str subclass is written as its plain value.
-            return str.__str__(value)
+            return _plain_text(value)
         if kind == "boolean" and isinstance(value, bool):
             return value
         if kind == "blob" and isinstance(value, (bytes, bytearray)):
@@ -113,6 +112,12 @@ class Encoder:
         except ValueError as error:
             raise InternalFailure(f"The answer's {path} is not a time: {error}") from error
         raise _misfit(path, "an aware datetime", value)
+
+
+def _plain_text(value: str) -> str:
+    """The text itself, of an enumeration its value; bytes of a log that were no UTF-8 become question marks."""
+    text = str.__str__(value)
+    return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")
 
 
 def _misfit(path: str, wanted: str, value: Any) -> InternalFailure:

@@ -61,12 +61,14 @@ def describe(error: ApiError, model: ServiceModel | None, operation: Operation |
         operation: The operation, or None.
     """
     code = error.code
+    # The text may quote what a client sent, lone surrogates included; no protocol can carry those.
+    message = error.message.encode("utf-8", "replace").decode("utf-8")
     if code == "ValidationException" and operation and "InvalidParameterException" in operation.errors:
         code = "InvalidParameterException"
     shape = model.exception(code) if model else None
     compatible = model is not None and model.query_compatible
     if shape is None:
         query_code = _QUERY_CODES.get(code, code)
-        return Fault(code, query_code, error.message, "message", error.status, compatible)
+        return Fault(code, query_code, message, "message", error.status, compatible)
     status = shape.error_status or error.status
-    return Fault(shape.name, shape.error_code, error.message, shape.message_member, status, compatible)
+    return Fault(shape.name, shape.error_code, message, shape.message_member, status, compatible)

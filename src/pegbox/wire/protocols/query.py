@@ -202,7 +202,7 @@ class _QueryDecoder(Decoder):
             return {}
         for other in tree:
             if other != name:
-                self.problems.append(f"'{member_path(path, other)}' is not an element of a list")
+                self.problem(f"'{member_path(path, other)}' is not an element of a list")
         return tree.get(name, {})
 
     def _in_order(self, numbered: Any, path: str) -> Iterable[Any]:
@@ -211,7 +211,7 @@ class _QueryDecoder(Decoder):
             return []
         indexes = [index for index in numbered if _INDEX.fullmatch(index)]
         if len(indexes) != len(numbered):
-            self.problems.append(f"'{path}' has elements that are not numbered from 1")
+            self.problem(f"'{path}' has elements that are not numbered from 1")
         return [numbered[index] for index in sorted(indexes, key=int)]
 
 
