@@ -118,7 +118,6 @@ def _create(path: Path, busy_timeout: float) -> None:
     if not os.access(path.parent, os.W_OK):
         raise StoreFull(f"{path.parent} is read-only; make it writable, or set PEGBOX_HOME to another folder")
     draft = path.with_name(path.name + ".new")
-    sqlite.journal_of(draft).unlink(missing_ok=True)
     sqlite.make_file(draft)
     database = sqlite.open_database(draft, busy_timeout=busy_timeout)
     try:

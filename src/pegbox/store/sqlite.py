@@ -95,8 +95,12 @@ def _engine(path: Path, busy_timeout: float, *, read_only: bool) -> Engine:
 
 
 def address(path: Path, mode: str) -> str:
-    """Return the URI of a database file; ``mode`` is ``ro`` or ``rw``, neither of which makes a file."""
-    return f"file:{quote(os.path.abspath(path))}?mode={mode}"
+    """Return the URI of a database file; ``mode`` is ``ro`` or ``rw``, neither of which makes a database.
+
+    Reading a file that has no log beside it makes none: such a file cannot change, and SQLite is told so.
+    """
+    fixed = "&immutable=1" if mode == "ro" and not journal_of(path).exists() else ""
+    return f"file:{quote(os.path.abspath(path))}?mode={mode}{fixed}"
 
 
 def explain(error: BaseException, path: Path) -> StoreError:
@@ -167,8 +171,9 @@ def copy_database(source: Path, target: Path) -> None:
 
 
 def make_file(path: Path) -> None:
-    """Make an empty file that only its owner can read, in place of whatever is there."""
-    path.unlink(missing_ok=True)
+    """Make an empty file that only its owner can read, in place of whatever is there, logs included."""
+    for side in ("", "-journal", "-shm", "-wal"):
+        path.with_name(path.name + side).unlink(missing_ok=True)
     os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
 
 
