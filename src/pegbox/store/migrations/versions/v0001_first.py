@@ -52,10 +52,10 @@ def _tuning_jobs() -> None:
         sa.Column("request", sa.Text(), nullable=False),
         sa.CheckConstraint(
             "status IN ('InProgress', 'Completed', 'Failed', 'Stopping', 'Stopped', 'Deleting')",
-            name="ck_tuning_jobs_status",
+            name=op.f("ck_tuning_jobs_status"),
         ),
-        sa.PrimaryKeyConstraint("id", name="pk_tuning_jobs"),
-        sa.UniqueConstraint("name_key", name="uq_tuning_jobs_name_key"),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_tuning_jobs")),
+        sa.UniqueConstraint("name_key", name=op.f("uq_tuning_jobs_name_key")),
         sqlite_autoincrement=True,
     )
     op.create_index("ix_tuning_jobs_created_at_id", "tuning_jobs", ["created_at", "id"], unique=False)
@@ -95,29 +95,31 @@ def _training_jobs() -> None:
         sa.Column("request", sa.Text(), nullable=False),
         sa.CheckConstraint(
             "failure_kind IN ('AlgorithmError', 'ClientError', 'InternalServerError')",
-            name="ck_training_jobs_failure_kind",
+            name=op.f("ck_training_jobs_failure_kind"),
         ),
         sa.CheckConstraint(
-            "objective_status IN ('Succeeded', 'Pending', 'Failed')", name="ck_training_jobs_objective_status"
+            "objective_status IN ('Succeeded', 'Pending', 'Failed')",
+            name=op.f("ck_training_jobs_objective_status"),
         ),
         sa.CheckConstraint(
             "secondary IN ('Starting', 'Pending', 'Downloading', 'Training', 'Uploading', 'Interrupted', 'Restarting', "
             "'Stopping', 'Stopped', 'MaxRuntimeExceeded', 'Completed', 'Failed')",
-            name="ck_training_jobs_secondary",
+            name=op.f("ck_training_jobs_secondary"),
         ),
         sa.CheckConstraint(
             "status IN ('InProgress', 'Completed', 'Failed', 'Stopping', 'Stopped', 'Deleting')",
-            name="ck_training_jobs_status",
+            name=op.f("ck_training_jobs_status"),
         ),
         sa.CheckConstraint(
-            "stop_reason IN ('stopped', 'max_runtime', 'early_stop')", name="ck_training_jobs_stop_reason"
+            "stop_reason IN ('stopped', 'max_runtime', 'early_stop')",
+            name=op.f("ck_training_jobs_stop_reason"),
         ),
-        sa.CheckConstraint("(tuning_job_id IS NULL) = (number IS NULL)", name="ck_training_jobs_trial"),
-        sa.PrimaryKeyConstraint("id", name="pk_training_jobs"),
-        sa.UniqueConstraint("name_key", name="uq_training_jobs_name_key"),
-        sa.UniqueConstraint("tuning_job_id", "number", name="uq_training_jobs_tuning_job_id_number"),
+        sa.CheckConstraint("(tuning_job_id IS NULL) = (number IS NULL)", name=op.f("ck_training_jobs_trial")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_training_jobs")),
+        sa.UniqueConstraint("name_key", name=op.f("uq_training_jobs_name_key")),
+        sa.UniqueConstraint("tuning_job_id", "number", name=op.f("uq_training_jobs_tuning_job_id_number")),
         sa.UniqueConstraint(
-            "tuning_job_id", "observed_seq", name="uq_training_jobs_tuning_job_id_observed_seq"
+            "tuning_job_id", "observed_seq", name=op.f("uq_training_jobs_tuning_job_id_observed_seq")
         ),
         sqlite_autoincrement=True,
     )
@@ -160,12 +162,15 @@ def _attempts() -> None:
         sa.Column("state", sa.Text(), nullable=False),
         sa.Column("reported", sa.BigInteger(), nullable=False),
         sa.Column("ended_at", sa.BigInteger(), nullable=True),
-        sa.CheckConstraint("state IN ('live', 'ended', 'fenced')", name="ck_attempts_state"),
+        sa.CheckConstraint("state IN ('live', 'ended', 'fenced')", name=op.f("ck_attempts_state")),
         sa.ForeignKeyConstraint(
-            ["training_job_id"], ["training_jobs.id"], name="fk_attempts_training_job_id", ondelete="CASCADE"
+            ["training_job_id"],
+            ["training_jobs.id"],
+            name=op.f("fk_attempts_training_job_id"),
+            ondelete="CASCADE",
         ),
-        sa.PrimaryKeyConstraint("id", name="pk_attempts"),
-        sa.UniqueConstraint("training_job_id", "number", name="uq_attempts_training_job_id_number"),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_attempts")),
+        sa.UniqueConstraint("training_job_id", "number", name=op.f("uq_attempts_training_job_id_number")),
     )
     op.create_index(
         "uq_attempts_live",
@@ -192,16 +197,16 @@ def _metric_points() -> None:
         sa.ForeignKeyConstraint(
             ["training_job_id"],
             ["training_jobs.id"],
-            name="fk_metric_points_training_job_id",
+            name=op.f("fk_metric_points_training_job_id"),
             ondelete="CASCADE",
         ),
-        sa.PrimaryKeyConstraint("id", name="pk_metric_points"),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_metric_points")),
         sa.UniqueConstraint(
             "training_job_id",
             "attempt",
             "name",
             "count",
-            name="uq_metric_points_training_job_id_attempt_name_count",
+            name=op.f("uq_metric_points_training_job_id_attempt_name_count"),
         ),
     )
 
@@ -215,8 +220,8 @@ def _tags() -> None:
         sa.Column("resource", sa.Text(), nullable=False),
         sa.Column("key", sa.Text(), nullable=False),
         sa.Column("value", sa.Text(), nullable=False),
-        sa.PrimaryKeyConstraint("id", name="pk_tags"),
-        sa.UniqueConstraint("arn", "key", name="uq_tags_arn_key"),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_tags")),
+        sa.UniqueConstraint("arn", "key", name=op.f("uq_tags_arn_key")),
     )
     op.create_index("ix_tags_resource", "tags", ["resource"], unique=False)
 
@@ -227,5 +232,5 @@ def _images() -> None:
         "images",
         sa.Column("name", sa.Text(), nullable=False),
         sa.Column("runtime", sa.Text(), nullable=False),
-        sa.PrimaryKeyConstraint("name", name="pk_images"),
+        sa.PrimaryKeyConstraint("name", name=op.f("pk_images")),
     )
