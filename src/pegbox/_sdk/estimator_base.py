@@ -293,7 +293,7 @@ class EstimatorBase(ABC):
             "input_mode": algorithm["TrainingInputMode"],
             "base_job_name": job_details["TrainingJobName"],
             "output_path": job_details["OutputDataConfig"]["S3OutputPath"],
-            "output_kms_key": job_details["OutputDataConfig"].get("KmsKeyId") or None,
+            "output_kms_key": job_details["OutputDataConfig"].get("KmsKeyId", ""),
             "hyperparameters": job_details.get("HyperParameters") or {},
             "metric_definitions": algorithm.get("MetricDefinitions") or None,
             "encrypt_inter_container_traffic": job_details.get("EnableInterContainerTrafficEncryption"),
@@ -307,7 +307,8 @@ class EstimatorBase(ABC):
             "max_retry_attempts": (job_details.get("RetryStrategy") or {}).get("MaximumRetryAttempts"),
         }
         # Only what is set, so that subclasses with fewer arguments can be attached.
-        found = {name: value for name, value in found.items() if value or name in ("role", "hyperparameters")}
+        kept = ("role", "hyperparameters", "output_kms_key")
+        found = {name: value for name, value in found.items() if value or name in kept}
         found.update(_image_or_arn(algorithm))
         found.update(_model_channel(job_details, model_channel_name))
         return found

@@ -119,7 +119,7 @@ def _channel_name(name: str | None, uri: str) -> str:
 def _output_config(estimator: Any, local: bool) -> dict[str, Any]:
     path = estimator.output_path
     config = {"S3OutputPath": local_address("output_path", path, local) if local else path}
-    if estimator.output_kms_key is not None:
+    if estimator.output_kms_key:
         config["KmsKeyId"] = estimator.output_kms_key
     return config
 

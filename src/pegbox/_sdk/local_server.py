@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from pegbox.errors import ServerError
+from pegbox.errors import HomeError, ServerError
 
 #: Seconds given to a server to start and answer.
 START_SECONDS = 60.0
@@ -80,7 +80,7 @@ def find(home: Path) -> LocalServer | None:
         raise ServerError(
             f"{home / 'server.json'} names {server.url}, which is not on this machine; delete the file"
         )
-    return server if _answers(server.url) else None
+    return server if _answers(server) else None
 
 
 def start(home: Path) -> LocalServer:
@@ -132,11 +132,15 @@ def run_server_command(home: Path, *arguments: str) -> str:
     """Run ``pegbox server ...`` with this interpreter and return its output.
 
     Raises:
+        HomeError: The home folder cannot be made.
         ServerError: It failed or took too long.
     """
     import subprocess
 
-    home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    try:
+        home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise HomeError(f"the home folder {home} cannot be made: {error.strerror}; set PEGBOX_HOME to another") from error
     environment = {**os.environ, "PEGBOX_HOME": str(home)}
     if "PYTHONPATH" in environment:
         entries = environment["PYTHONPATH"].split(os.pathsep)
@@ -164,15 +168,25 @@ def _read_json(path: Path) -> dict[str, Any]:
     return facts if isinstance(facts, dict) else {}
 
 
-def _answers(url: str) -> bool:
+def home_id(home: Path) -> str:
+    """Return the short name under which a home's server makes itself known."""
+    import hashlib
+
+    return hashlib.sha256(os.fsencode(os.path.realpath(home))).hexdigest()[:16]
+
+
+def _answers(server: LocalServer) -> bool:
+    """Whether the home's server, and not a stranger on its port, answers."""
     import http.client
 
-    parts = urlsplit(url)
+    parts = urlsplit(server.url)
     connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=HEALTH_SECONDS)
     try:
         connection.request("GET", "/healthz")
-        return connection.getresponse().status == 200
-    except (OSError, http.client.HTTPException):
+        answer = connection.getresponse()
+        health = json.loads(answer.read(65536))
+        return answer.status == 200 and isinstance(health, dict) and health.get("home_id") == home_id(server.home)
+    except (OSError, ValueError, http.client.HTTPException):
         return False
     finally:
         connection.close()

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from pegbox._sdk.storage import split_s3_uri
+from pegbox._sdk.storage import split_s3_uri, storage_of
 
 PROGRAM = "sagemaker_program"
 SUBMIT_DIRECTORY = "sagemaker_submit_directory"
@@ -99,8 +99,7 @@ class ScriptCode:
             archive = pack(entry_point, source_dir, dependencies)
         bucket, prefix = self._place(session)
         key = f"{prefix}code/{archive.digest}/sourcedir.tar.gz"
-        if session.storage.exists(bucket, key) is not True:
-            session.storage.put_bytes(bucket, key, archive.body)
+        storage_of(session).put_new(bucket, key, archive.body)
         return UploadedCode(f"s3://{bucket}/{key}", archive.program)
 
     def _place(self, session: Any) -> tuple[str, str]:

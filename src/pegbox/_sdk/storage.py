@@ -27,8 +27,17 @@ class Storage(Protocol):
     def keys(self, bucket: str, prefix: str) -> list[str]:
         """Return the keys that start with a prefix, sorted."""
 
-    def exists(self, bucket: str, key: str) -> bool:
-        """Tell whether there is such an object."""
+    def put_new(self, bucket: str, key: str, body: bytes) -> None:
+        """Store bytes under a key that names their content; an object that is there already is left alone."""
+
+
+def storage_of(session: Any) -> Storage:
+    """Return the storage of a session, also of one that is not ours."""
+    from pegbox.session import Session
+
+    if isinstance(session, Session):
+        return session.storage
+    return RemoteBuckets(session.s3_client or session.boto_session.client("s3"))
 
 
 def split_s3_uri(uri: str) -> tuple[str, str]:
@@ -103,9 +112,11 @@ class LocalBuckets:
                     found.append(key)
         return sorted(found)
 
-    def exists(self, bucket: str, key: str) -> bool:
-        """Tell whether there is such an object."""
-        return self.path_of(bucket, key).is_file()
+    def put_new(self, bucket: str, key: str, body: bytes) -> None:
+        """Store bytes under a key that names their content; an object that is there already is left alone."""
+        path = self.path_of(bucket, key)
+        if not path.is_file() or path.stat().st_size != len(body):
+            self.put_bytes(bucket, key, body)
 
     def _folder(self, bucket: str) -> Path:
         folder = self._root / bucket
@@ -176,10 +187,9 @@ class RemoteBuckets:
         pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
         return sorted(item["Key"] for page in pages for item in page.get("Contents", ()))
 
-    def exists(self, bucket: str, key: str) -> bool:
-        """Tell whether there is such an object."""
-        found = self._client.list_objects_v2(Bucket=bucket, Prefix=key, MaxKeys=1).get("Contents", ())
-        return any(item["Key"] == key for item in found)
+    def put_new(self, bucket: str, key: str, body: bytes) -> None:
+        """Store bytes under a key that names their content."""
+        self.put_bytes(bucket, key, body)
 
 
 def _refuse_extra(extra: dict[str, Any] | None) -> None:

@@ -149,7 +149,7 @@ class TuningJobHandle:
 
 
 def _no_best(name: str, described: Mapping[str, Any]) -> str:
-    status = described["HyperParameterTuningJobStatus"]
+    status = described.get("HyperParameterTuningJobStatus", "status unknown")
     text = f"Best training job not available for tuning job: {name} ({status}). "
     if status in ("InProgress", "Stopping"):
         return text + "No training job has finished with an objective yet; call wait() on the tuner first"

@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+from pegbox._sdk.local_server import home_id
+
 Answer = dict[str, Any] | Callable[[dict[str, Any]], Any]
 
 
@@ -26,7 +28,7 @@ class FakeService:
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
-                self._send(200, {"version": "0.1.0", "home_id": "x"})
+                self._send(200, {"version": "0.1.0", "home_id": home_id(service.home)})
 
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
