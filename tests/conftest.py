@@ -37,7 +37,7 @@ def clean_environment(home: Path, extra: Mapping[str, str] | None = None) -> dic
     return {**kept, **nowhere, "PEGBOX_HOME": str(home), **(extra or {})}
 
 
-def processes_of(home: Path) -> list[psutil.Process]:
+def _processes_of(home: Path) -> list[psutil.Process]:
     """Return the processes whose environment or command line names a home, this one excepted."""
     found = []
     for process in psutil.process_iter():
@@ -51,7 +51,7 @@ def processes_of(home: Path) -> list[psutil.Process]:
 def end_everything(home: Path) -> None:
     """Kill all processes of a home."""
     for _ in range(50):
-        left = [item for item in processes_of(home) if item.status() != psutil.STATUS_ZOMBIE]
+        left = [item for item in _processes_of(home) if item.status() != psutil.STATUS_ZOMBIE]
         if not left:
             return
         for process in left:
@@ -208,12 +208,19 @@ def cloudwatch(server: RunningServer) -> Any:
     return server.client("cloudwatch")
 
 
-def wait_until(condition: Callable[[], Any], seconds: float = 60.0) -> Any:
-    """Return the condition's value as soon as it is true.
+@pytest.fixture(scope="session")
+def wait_until() -> Callable[..., Any]:
+    """``wait_until(condition, seconds=60)`` returns the condition's value as soon as it is true, or fails."""
+    return _wait_until
 
-    Raises:
-        AssertionError: It is not within the time.
-    """
+
+@pytest.fixture(scope="session")
+def processes_of() -> Callable[[Path], list[psutil.Process]]:
+    """``processes_of(home)`` returns the processes whose environment or command line names the home."""
+    return _processes_of
+
+
+def _wait_until(condition: Callable[[], Any], seconds: float = 60.0) -> Any:
     deadline = time.monotonic() + seconds
     while True:
         value = condition()
