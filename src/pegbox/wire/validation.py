@@ -146,7 +146,9 @@ def _value(problems: _Problems, value: Any, shape: Shape, path: str, hidden: boo
         container = shape.type in ("list", "map")
         problems.add(constraint(value, path, broken, hidden=hidden or container))
     if shape.type == "list" and shape.member is not None:
-        for i, item in enumerate(value):
+        # A list that is too long is refused as it is; its surplus elements would only cost time.
+        checked = value if shape.maximum is None else value[: int(shape.maximum)]
+        for i, item in enumerate(checked):
             _value(problems, item, shape.member.shape, element_path(path, i), hidden)
     elif shape.type == "map":
         _map(problems, value, shape, path, hidden)
