@@ -96,7 +96,7 @@ TUNING_MOVES: dict[TuningStatus, frozenset[TuningStatus]] = {
 #: Where a training job may go from each status.
 TRAINING_MOVES: dict[TrainingStatus, frozenset[TrainingStatus]] = {
     TrainingStatus.IN_PROGRESS: frozenset(
-        {TrainingStatus.COMPLETED, TrainingStatus.FAILED, TrainingStatus.STOPPING, TrainingStatus.STOPPED},
+        {TrainingStatus.COMPLETED, TrainingStatus.FAILED, TrainingStatus.STOPPING},
     ),
     TrainingStatus.STOPPING: frozenset(
         {TrainingStatus.STOPPED, TrainingStatus.COMPLETED, TrainingStatus.FAILED}

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import threading
+from typing import Final
+
 from pegbox.domain.names import Realm
 from pegbox.engine.commands import Commands
+from pegbox.engine.controller import Controller
+from pegbox.engine.faultpoints import faultpoint
+from pegbox.engine.parts import Parts
 from pegbox.engine.policy import EnginePolicy
 from pegbox.engine.queries import Queries
 from pegbox.ports.artifacts import ArtifactStore
@@ -33,9 +39,6 @@ class Engine:
         queries: Everything that reads committed state; usable from any thread.
     """
 
-    commands: Commands
-    queries: Queries
-
     def __init__(
         self,
         store: JobStore,
@@ -49,18 +52,47 @@ class Engine:
         realm: Realm,
         policy: EnginePolicy,
     ) -> None:
-        raise NotImplementedError
+        if len(secret) < 32:
+            raise ValueError(f"secret has {len(secret)} bytes; give at least 32 random ones")
+        parts = Parts(
+            store=store, artifacts=artifacts, clock=clock, secret=secret, realm=realm, policy=policy
+        )
+        self._clock = clock
+        self._executor = executor
+        self._suggester = suggester
+        self._controller = Controller(parts, executor, suggester, logs)
+        self._thread: threading.Thread | None = None
+        self._busy_until = clock.monotonic()
+        self.commands: Final = Commands(parts, self._controller.post)
+        self.queries: Final = Queries(parts, logs, self._controller.not_improving)
 
     def start(self) -> None:
         """Recover what an earlier server left, then run the controller's thread."""
+        self._executor.open(self._controller.report)
+        self._controller.step()
+        faultpoint("after-recovery")
+        self._thread = threading.Thread(target=self._controller.run, name="engine", daemon=True)
+        self._thread.start()
 
     def close(self) -> None:
         """Stop deciding. Programs that run go on; the next engine on this store continues."""
+        self._controller.close()
+        if self._thread is not None:
+            self._thread.join()
+            self._thread = None
+        self._executor.close()
+        self._suggester.close()
 
     def busy(self) -> bool:
         """Return whether a job is active, an attempt lives, or commands wait."""
-        raise NotImplementedError
+        return not self._controller.idle() or self._executor.busy()
 
     def idle_since(self) -> float | None:
-        """Return the monotonic time since when nothing was to do, or None while busy."""
-        raise NotImplementedError
+        """Return the monotonic time since when nothing was to do, or None while busy.
+
+        Exact to the interval in which it is called: what began and ended between two calls goes unseen.
+        """
+        if self.busy():
+            self._busy_until = self._clock.monotonic()
+            return None
+        return max(self._busy_until, self._controller.last_item_at)

@@ -1,8 +1,8 @@
 """A machine that is not there: programs with seeded fates on a clock that tests move.
 
-:class:`SimulatedMachine` is what outlives the server: programs, agents, spools. :class:`SimulatedExecutor` is the server's side of it
-and keeps the ``Executor`` contract; throw it away and open another on the same machine, and a server has crashed. Reports come late,
-twice, in pieces or out of order as the seed says, but every event comes again until it is acknowledged.
+:class:`SimulatedMachine` is what outlives the server: programs, agents, spools. :class:`SimulatedExecutor` is the server's
+side of it and keeps the ``Executor`` contract; throw it away and open another on the same machine, and a server has crashed.
+Reports come late, twice, in pieces or out of order as the seed says, but every event comes again until it is acknowledged.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ class SimulatedAttempt:
 
     def alive(self, time: float) -> bool:
         """Return whether the program runs."""
-        return not self.fenced and time < self.script[-1][0]
+        return not self.fenced and time < next(at for at, event in self.script if event["kind"] == "finished")
 
     def next_time(self, time: float) -> float | None:
         """Return when this attempt has something to deliver, or None when all is told."""

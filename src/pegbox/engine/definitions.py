@@ -1,0 +1,244 @@
+"""What can be wrong with a training job's definition: image, code, metrics, data, resources, limits."""
+
+from __future__ import annotations
+
+import os
+import re
+import tarfile
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any
+
+from pegbox.domain.orders import RuntimeOrder
+from pegbox.engine.images import resolve_image
+from pegbox.engine.parts import Parts
+from pegbox.engine.specs import DEFAULT_RUNTIME, INTERPRETER_KEY, plain_text
+from pegbox.ports.store import Reader
+from pegbox.wire.limits import Quotas
+
+_REMEDY_IMAGE = (
+    "use an AWS scikit-learn, XGBoost, PyTorch or TensorFlow image with sagemaker_program, or add it: "
+    "pegbox images add NAME -- COMMAND"
+)
+
+
+def definition_problems(
+    parts: Parts,
+    reader: Reader,
+    definition: Mapping[str, Any],
+    statics: Mapping[str, str],
+    *,
+    prefix: str,
+    hyperparameters: str,
+    objective: str | None,
+    limits: Quotas,
+) -> list[str]:
+    """Return everything wrong with a definition or training-job request, each with field, value and remedy.
+
+    Args:
+        parts: Ports and values.
+        reader: Committed state (the image table).
+        definition: ``TrainingJobDefinition`` or the whole ``CreateTrainingJob`` request.
+        statics: Its hyperparameters.
+        prefix: Put before each path.
+        hyperparameters: The field that holds ``statics``.
+        objective: The metric to tune, or None.
+        limits: Quotas of the server's mode.
+    """
+    algorithm = definition.get("AlgorithmSpecification") or {}
+    problems, runtime = _image(parts, reader, algorithm, prefix)
+    if runtime is not None and runtime.kind == "script":
+        problems += _code(parts, statics, f"{prefix}{hyperparameters}")
+    problems += _metrics(algorithm, objective, prefix, limits)
+    problems += _data(parts, definition, prefix)
+    problems += _resources(definition, prefix)
+    problems += _stopping(definition, prefix, limits)
+    problems += _environment(parts, definition.get("Environment") or {}, prefix)
+    return problems
+
+
+def _image(
+    parts: Parts, reader: Reader, algorithm: Mapping[str, Any], prefix: str
+) -> tuple[list[str], RuntimeOrder | None]:
+    path = f"{prefix}AlgorithmSpecification.TrainingImage"
+    image = algorithm.get("TrainingImage")
+    if not image:
+        # An AlgorithmName is refused by the table of outcomes, with its own remedy.
+        return ([] if algorithm.get("AlgorithmName") else [f"{path}: missing; {_REMEDY_IMAGE}"]), None
+    runtime = resolve_image(image, reader.images(), parts.policy.python)
+    if runtime is None:
+        return [
+            f"{path}: {image!r} is not in the image table and containers are not offered; {_REMEDY_IMAGE}"
+        ], None
+    return [], runtime
+
+
+def _code(parts: Parts, statics: Mapping[str, str], path: str) -> list[str]:
+    program = plain_text(statics.get("sagemaker_program"))
+    address = plain_text(statics.get("sagemaker_submit_directory"))
+    problems = [
+        f"{path}.{name}: missing; a script image runs an entry point of a code archive. Give both sagemaker_program "
+        "and sagemaker_submit_directory"
+        for name, value in (("sagemaker_program", program), ("sagemaker_submit_directory", address))
+        if not value
+    ]
+    if problems or not address or not program:
+        return problems
+    refused = parts.artifacts.check_input(address)
+    if refused is not None:
+        return [f"{path}.sagemaker_submit_directory: {address!r}: {refused}"]
+    archive = parts.artifacts.locate(address)
+    try:
+        state = os.stat(archive)
+        members = _members(archive, state.st_mtime_ns, state.st_size)
+    except (OSError, tarfile.TarError, EOFError) as problem:
+        return [
+            f"{path}.sagemaker_submit_directory: {address!r} is no readable tar.gz archive ({problem}); "
+            "give a sourcedir.tar.gz"
+        ]
+    if os.path.normpath(program) not in members:
+        there = ", ".join(sorted(members)[:10]) or "nothing"
+        return [
+            f"{path}.sagemaker_program: {program!r} is not in {address}, which holds {there}; name a file in it"
+        ]
+    return []
+
+
+@lru_cache(maxsize=256)
+def _members(archive: str, modified: int, size: int) -> frozenset[str]:
+    with tarfile.open(archive, "r:*") as tar:
+        return frozenset(os.path.normpath(name) for name in tar.getnames())
+
+
+def _metrics(algorithm: Mapping[str, Any], objective: str | None, prefix: str, limits: Quotas) -> list[str]:
+    path = f"{prefix}AlgorithmSpecification.MetricDefinitions"
+    metrics = algorithm.get("MetricDefinitions") or ()
+    names = [item["Name"] for item in metrics]
+    problems = [
+        f"{path}: {name!r} is defined more than once; give each metric one Regex"
+        for name in sorted({name for name in names if names.count(name) > 1})
+    ]
+    for item in metrics:
+        fault = regex_fault(item["Regex"])
+        if fault:
+            problems.append(
+                f"{path}: Regex {item['Regex']!r} of {item['Name']!r} does not compile: {fault}; correct it"
+            )
+    if objective is not None and objective not in names:
+        problems.append(
+            f"A metric is required for this hyperparameter tuning job objective. Provide a metric in the metric "
+            f"definitions. ({path} defines {', '.join(map(repr, names)) or 'none'}; the objective is {objective!r})"
+        )
+    if limits.metric_definitions is not None and len(names) > limits.metric_definitions:
+        problems.append(
+            f"{path}: {len(names)} are above the quota of {limits.metric_definitions}; define fewer"
+        )
+    return problems
+
+
+@lru_cache(maxsize=512)
+def regex_fault(regex: str) -> str | None:
+    """Return why a metric pattern does not compile, or None.
+
+    Patterns run in RE2; what only Python's engine knows (look-around) runs there, in bounded time.
+    """
+    # Its import costs more than most requests; a server without metric patterns never pays.
+    import re2
+
+    options = re2.Options()
+    options.log_errors = False
+    try:
+        re2.compile(regex, options)
+        return None
+    except re2.error:
+        pass
+    try:
+        re.compile(regex)
+        return None
+    except (re.error, RecursionError, OverflowError) as problem:
+        return str(problem)
+
+
+def _data(parts: Parts, definition: Mapping[str, Any], prefix: str) -> list[str]:
+    problems = []
+    channels = definition.get("InputDataConfig") or ()
+    names = [item["ChannelName"] for item in channels]
+    for name in sorted({name for name in names if names.count(name) > 1}):
+        problems.append(
+            f"{prefix}InputDataConfig: channel {name!r} is given more than once; rename one of them"
+        )
+    for index, item in enumerate(channels):
+        path = f"{prefix}InputDataConfig[{index}].DataSource"
+        source = item["DataSource"].get("S3DataSource")
+        if source is None:
+            if not any(item["DataSource"].values()):
+                problems.append(f"{path}: empty; give an S3DataSource")
+            continue
+        refused = parts.artifacts.check_input(source["S3Uri"])
+        if refused is not None:
+            problems.append(
+                f"{path}.S3DataSource.S3Uri of channel {item['ChannelName']!r}: {source['S3Uri']!r}: {refused}"
+            )
+    output = definition["OutputDataConfig"].get("S3OutputPath")
+    refused = parts.artifacts.check_output(output) if output else "missing; give an s3:// address"
+    if refused is not None:
+        problems.append(f"{prefix}OutputDataConfig.S3OutputPath: {output!r}: {refused}")
+    checkpoint = definition.get("CheckpointConfig") or {}
+    if checkpoint:
+        refused = parts.artifacts.check_output(checkpoint["S3Uri"])
+        if refused is not None:
+            problems.append(f"{prefix}CheckpointConfig.S3Uri: {checkpoint['S3Uri']!r}: {refused}")
+        local = os.path.normpath(checkpoint.get("LocalPath") or "/opt/ml/checkpoints")
+        taken = ("input", "model", "output", "code")
+        if not local.startswith("/opt/ml/") or local.split("/")[3] in taken:
+            problems.append(
+                f"{prefix}CheckpointConfig.LocalPath: {local!r} is not a folder of its own below /opt/ml; "
+                "use /opt/ml/checkpoints"
+            )
+    return problems
+
+
+def _resources(definition: Mapping[str, Any], prefix: str) -> list[str]:
+    if definition.get("ResourceConfig") and definition.get("HyperParameterTuningResourceConfig"):
+        return [
+            f"{prefix}ResourceConfig: given together with HyperParameterTuningResourceConfig; give one of them"
+        ]
+    return []
+
+
+def _stopping(definition: Mapping[str, Any], prefix: str, limits: Quotas) -> list[str]:
+    condition = definition.get("StoppingCondition") or {}
+    path = f"{prefix}StoppingCondition"
+    problems = []
+    runtime = condition.get("MaxRuntimeInSeconds", DEFAULT_RUNTIME)
+    wait = condition.get("MaxWaitTimeInSeconds")
+    most = limits.training_runtime_seconds
+    if most is not None and runtime > most:
+        problems.append(
+            f"{path}.MaxRuntimeInSeconds: {runtime} is above the quota of {most}; lower it, or use mode = extended"
+        )
+    if wait is not None and wait < runtime:
+        problems.append(
+            f"{path}.MaxWaitTimeInSeconds: {wait} is below MaxRuntimeInSeconds {runtime}; give at least as much"
+        )
+    if wait is not None and not definition.get("EnableManagedSpotTraining"):
+        problems.append(
+            f"{path}.MaxWaitTimeInSeconds: {wait} goes with EnableManagedSpotTraining only; leave it out"
+        )
+    return problems
+
+
+def _environment(parts: Parts, environment: Mapping[str, str], prefix: str) -> list[str]:
+    interpreter = environment.get(INTERPRETER_KEY)
+    if interpreter is None:
+        return []
+    path = f"{prefix}Environment.{INTERPRETER_KEY}"
+    if not parts.policy.trust_interpreters:
+        return [
+            f"{path}: {interpreter!r}: this server serves other machines and chooses the interpreter; leave it out"
+        ]
+    if not (os.path.isabs(interpreter) and os.access(interpreter, os.X_OK)):
+        return [
+            f"{path}: {interpreter!r} is no executable file; give the absolute path of a Python interpreter"
+        ]
+    return []

@@ -1,0 +1,180 @@
+"""The ``monitoring`` service over emitted metrics: one namespace, one dimension, as AWS publishes training metrics."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timezone
+from typing import Any
+
+from pegbox.domain.records import TrainingJob
+from pegbox.engine.parts import Parts
+from pegbox.errors import ApiError
+from pegbox.ports.store import Page
+
+Params = Mapping[str, Any]
+Result = dict[str, Any]
+Paged = tuple[Result, Any]
+
+NAMESPACE = "/aws/sagemaker/TrainingJobs"
+DIMENSION = "TrainingJobName"
+#: Most datapoints of one answer of GetMetricStatistics, and metrics in a page of ListMetrics.
+MAX_DATAPOINTS = 1440
+_MAX_METRICS = 500
+_STATISTICS = ("SampleCount", "Sum", "Average", "Minimum", "Maximum")
+
+
+class MetricQueries:
+    """Operations of the ``monitoring`` service."""
+
+    _parts: Parts
+
+    def get_metric_statistics(self, params: Params) -> Result:
+        """Aggregate one metric by periods: ``Label``, ``Datapoints``.
+
+        Raises:
+            ApiError: Periods and times that do not go together.
+        """
+        period = params["Period"]
+        start, end = _utc(params["StartTime"]), _utc(params["EndTime"])
+        if start >= end:
+            raise _invalid("The parameter StartTime must be less than the parameter EndTime.")
+        if (end - start).total_seconds() / period > MAX_DATAPOINTS:
+            raise ApiError(
+                f"You have requested more than {MAX_DATAPOINTS} datapoints, which exceeds the limit. You may reduce the "
+                "datapoints requested by increasing Period, or decreasing the time range.",
+                code="InvalidParameterCombination",
+            )
+        simple = [*(params.get("Statistics") or ())]
+        extended = [*(params.get("ExtendedStatistics") or ())]
+        if not simple and not extended:
+            raise ApiError(
+                "At least one of Statistics and ExtendedStatistics is needed.", code="MissingParameter"
+            )
+        datapoints = []
+        for at, values in self._periods(params, period, start, end):
+            point: dict[str, Any] = {"Timestamp": at, "Unit": "None"}
+            point |= {name: _statistic(name, values) for name in simple}
+            if extended:
+                point["ExtendedStatistics"] = {name: _statistic(name, values) for name in extended}
+            datapoints.append(point)
+        return {"Label": params["MetricName"], "Datapoints": datapoints}
+
+    def get_metric_data(self, params: Params, after: Any = None) -> Paged:
+        """Aggregate several metrics: ``MetricDataResults``, ``Messages``.
+
+        Raises:
+            ApiError: A query that is no plain metric.
+        """
+        start, end = _utc(params["StartTime"]), _utc(params["EndTime"])
+        newest_first = (params.get("ScanBy") or "TimestampDescending") == "TimestampDescending"
+        results = []
+        for query in params["MetricDataQueries"]:
+            stat = query.get("MetricStat")
+            if stat is None:
+                raise ApiError(
+                    f"The query {query['Id']!r} has an Expression; metric math is not offered, give a MetricStat.",
+                    code="ValidationError",
+                )
+            if query.get("ReturnData") is False:
+                continue
+            points = self._periods(stat["Metric"], stat["Period"], start, end)
+            if newest_first:
+                points = points[::-1]
+            results.append(
+                {
+                    "Id": query["Id"],
+                    "Label": query.get("Label") or stat["Metric"]["MetricName"],
+                    "Timestamps": [at for at, _ in points],
+                    "Values": [_statistic(stat["Stat"], values) for _, values in points],
+                    "StatusCode": "Complete",
+                }
+            )
+        return {"MetricDataResults": results, "Messages": []}, None
+
+    def list_metrics(self, params: Params, after: Any = None) -> Paged:
+        """List metrics that training jobs have emitted: ``Metrics``."""
+        if params.get("Namespace") not in (None, NAMESPACE):
+            return {"Metrics": []}, None
+        dimensions = {item["Name"]: item.get("Value") for item in params.get("Dimensions") or ()}
+        if set(dimensions) - {DIMENSION}:
+            return {"Metrics": []}, None
+        reader = self._parts.store.reader
+        wanted, name = dimensions.get(DIMENSION), params.get("MetricName")
+        if wanted is not None:
+            job = reader.training_job(wanted)
+            return {"Metrics": _metrics_of([job] if job is not None else [], name)}, None
+        page = Page(limit=100, after=tuple(after) if after is not None else None)
+        while True:
+            rows = reader.list_training_jobs(page)
+            metrics = _metrics_of(rows.items, name)
+            if len(metrics) <= _MAX_METRICS or page.limit == 1:
+                return {"Metrics": metrics[:_MAX_METRICS]}, rows.next_after
+            page = dataclasses.replace(page, limit=page.limit // 2)
+
+    def _periods(
+        self, metric: Params, period: int, start: datetime, end: datetime
+    ) -> list[tuple[datetime, list[float]]]:
+        """Return the finite values of a metric by period, oldest first; nothing where there is no such metric."""
+        dimensions = {item["Name"]: item["Value"] for item in metric.get("Dimensions") or ()}
+        if metric.get("Namespace") != NAMESPACE or set(dimensions) != {DIMENSION}:
+            return []
+        reader = self._parts.store.reader
+        job = reader.training_job(dimensions[DIMENSION])
+        if job is None:
+            return []
+        periods: dict[int, list[float]] = {}
+        for point in reader.metric_points(job.id, metric["MetricName"]):
+            if start <= point.at < end and math.isfinite(point.value):
+                periods.setdefault(int(point.at.timestamp() // period) * period, []).append(point.value)
+        return [(datetime.fromtimestamp(at, timezone.utc), periods[at]) for at in sorted(periods)]
+
+
+def _metrics_of(jobs: Sequence[TrainingJob], name: str | None) -> list[dict[str, Any]]:
+    return [
+        {
+            "Namespace": NAMESPACE,
+            "MetricName": metric,
+            "Dimensions": [{"Name": DIMENSION, "Value": job.name}],
+        }
+        for job in jobs
+        for metric in job.final_metrics
+        if name is None or metric == name
+    ]
+
+
+def _statistic(name: str, values: Sequence[float]) -> float:
+    if name == "SampleCount":
+        return float(len(values))
+    if name == "Sum":
+        return math.fsum(values)
+    if name == "Average":
+        return math.fsum(values) / len(values)
+    if name == "Minimum":
+        return min(values)
+    if name == "Maximum":
+        return max(values)
+    if name.startswith("p") and _percent(name[1:]) is not None:
+        ordered = sorted(values)
+        place = (_percent(name[1:]) or 0.0) / 100 * (len(ordered) - 1)
+        low = math.floor(place)
+        high = min(low + 1, len(ordered) - 1)
+        return ordered[low] + (ordered[high] - ordered[low]) * (place - low)
+    raise _invalid(f"The statistic {name!r} is not offered; use {', '.join(_STATISTICS)} or p0 to p100.")
+
+
+def _percent(text: str) -> float | None:
+    try:
+        value = float(text)
+    except ValueError:
+        return None
+    return value if 0 <= value <= 100 else None
+
+
+def _utc(at: datetime) -> datetime:
+    return at if at.tzinfo is not None else at.replace(tzinfo=timezone.utc)
+
+
+def _invalid(message: str) -> ApiError:
+    return ApiError(message, code="InvalidParameterValue")

@@ -1,0 +1,105 @@
+"""From a training job's record to the order an executor is given, with every address resolved."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import PurePath
+from typing import Any
+
+from pegbox.domain.orders import AttemptOrder, ChannelOrder, RuntimeOrder
+from pegbox.domain.records import Attempt, TrainingJob
+from pegbox.engine.identity import attempt_token
+from pegbox.engine.images import resolve_image
+from pegbox.engine.lifecycle.training import TrialRules, runtime_used
+from pegbox.engine.parts import Parts
+from pegbox.engine.specs import INTERPRETER_KEY, plain_text, resources_of
+
+_DEFAULT_CHECKPOINTS = "/opt/ml/checkpoints"
+
+
+def build_order(
+    parts: Parts,
+    images: Mapping[str, Mapping[str, Any]],
+    job: TrainingJob,
+    attempt: Attempt,
+    rules: TrialRules,
+    now: datetime,
+) -> AttemptOrder:
+    """Return the order of an attempt; built anew from the record whenever it is needed."""
+    request = job.request
+    resources = resources_of(request)
+    hyperparameters = dict(request.get("HyperParameters") or {})
+    algorithm = request.get("AlgorithmSpecification") or {}
+    environment = dict(request.get("Environment") or {})
+    interpreter = environment.pop(INTERPRETER_KEY, None) or parts.policy.python
+    checkpoint = request.get("CheckpointConfig") or {}
+    left = None if rules.max_runtime is None else max(1.0, rules.max_runtime - runtime_used(job, now))
+    return AttemptOrder(
+        attempt_id=attempt.id,
+        token=attempt_token(parts.secret, attempt.id),
+        training_job_id=job.id,
+        training_job_name=job.name,
+        training_job_arn=parts.realm.training_arn(job.name),
+        attempt=attempt.number,
+        directory=f"{parts.policy.jobs_path}/{job.id}/{attempt.number}",
+        runtime=runtime_of(algorithm, images, interpreter),
+        hyperparameters=hyperparameters,
+        channels=tuple(_channel(parts, item, algorithm) for item in request.get("InputDataConfig") or ()),
+        code_archive=_code(parts, hyperparameters),
+        environment=environment,
+        metric_definitions=tuple(dict(item) for item in algorithm.get("MetricDefinitions") or ()),
+        objective_metric=rules.objective,
+        max_runtime_seconds=left,
+        grace_seconds=parts.policy.grace_seconds,
+        output_uri=f"{request['OutputDataConfig']['S3OutputPath'].rstrip('/')}/{job.name}/output",
+        checkpoint_path=_checkpoints(parts, job, checkpoint),
+        checkpoint_local_path=checkpoint.get("LocalPath") or _DEFAULT_CHECKPOINTS,
+        instance_type=resources.get("InstanceType", "local"),
+        instance_count=resources.get("InstanceCount", 1),
+        region=parts.realm.region,
+        cache_path=parts.policy.cache_path,
+    )
+
+
+def runtime_of(
+    algorithm: Mapping[str, Any], images: Mapping[str, Mapping[str, Any]], interpreter: str
+) -> RuntimeOrder:
+    """Return how the program of an accepted request runs; an image that was removed since runs as it did."""
+    runtime = resolve_image(algorithm.get("TrainingImage", ""), images, interpreter)
+    return runtime or RuntimeOrder(kind="script", python=interpreter)
+
+
+def _channel(parts: Parts, item: Mapping[str, Any], algorithm: Mapping[str, Any]) -> ChannelOrder:
+    source = item["DataSource"]["S3DataSource"]
+    return ChannelOrder(
+        name=item["ChannelName"],
+        path=parts.artifacts.locate(source["S3Uri"]),
+        uri=source["S3Uri"],
+        content_type=item.get("ContentType", ""),
+        input_mode=item.get("InputMode") or algorithm.get("TrainingInputMode", "File"),
+        distribution=source.get("S3DataDistributionType", "FullyReplicated"),
+        record_wrapper=item.get("RecordWrapperType", "None"),
+        compression=item.get("CompressionType", "None"),
+        data_type=source["S3DataType"],
+    )
+
+
+def _code(parts: Parts, hyperparameters: Mapping[str, str]) -> str | None:
+    address = plain_text(hyperparameters.get("sagemaker_submit_directory"))
+    return parts.artifacts.locate(address) if address else None
+
+
+def _checkpoints(parts: Parts, job: TrainingJob, checkpoint: Mapping[str, Any]) -> str | None:
+    address = checkpoint.get("S3Uri")
+    if not address:
+        return None
+    # Trials of one tuning job share the address; each keeps its checkpoints to itself, as AWS's own prefix per job does.
+    base = (
+        PurePath(parts.artifacts.locate(address)) if parts.artifacts.check_output(address) is None else None
+    )
+    if base is None:
+        mark = hashlib.sha256(address.encode()).hexdigest()[:16]
+        base = PurePath(parts.policy.checkpoints_path) / mark
+    return str(base / job.name) if job.tuning_job_id is not None else str(base)
