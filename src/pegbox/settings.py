@@ -21,6 +21,10 @@ from pegbox.errors import HomeError
 RESERVED: Mapping[str, str] = {
     "PEGBOX_HOME": "the home folder",
     "PEGBOX_ENDPOINT_URL": "which server the SDK talks to",
+    "PEGBOX_ACCESS_KEY_ID": "the SDK's key for that server",
+    "PEGBOX_SECRET_ACCESS_KEY": "the SDK's secret for that server",
+    "PEGBOX_CHECKPOINT_DIR": "where a training program keeps checkpoints",
+    "PEGBOX_AGENT_DIE_AT": "where a crash test ends an agent",
     "PEGBOX_REPORT_FILE": "where a training program reports metrics",
     "PEGBOX_ATTEMPT": "the mark of a training program's attempt",
     "PEGBOX_PYTHON": "the interpreter of a training program",

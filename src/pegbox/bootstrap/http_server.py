@@ -48,6 +48,8 @@ class HttpServer(uvicorn.Server):
             )
         )
         self._after_start = started
+        #: What ended ``started``, and with it the serving.
+        self.fault: BaseException | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stopped: asyncio.Event | None = None
 
@@ -77,7 +79,5 @@ class HttpServer(uvicorn.Server):
 
     def _note_fault(self, beside: asyncio.Future[None]) -> None:
         if not beside.cancelled() and beside.exception() is not None:
-            self.fault: BaseException | None = beside.exception()
+            self.fault = beside.exception()
             self.stop()
-
-    fault = None

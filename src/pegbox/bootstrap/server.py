@@ -19,7 +19,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pegbox import __version__
-from pegbox.bootstrap.home import Credentials, Home, ServerFacts, facts_of_this_process, write_private
+from pegbox.bootstrap.home import (
+    DEFAULT_BUCKET,
+    Credentials,
+    Home,
+    ServerFacts,
+    facts_of_this_process,
+    write_private,
+)
 from pegbox.errors import PegboxError
 from pegbox.settings import Settings, read_settings
 from pegbox.store import HomeLock, check_home_filesystem
@@ -190,7 +197,7 @@ def open_engine(stack: ExitStack, home: Home, settings: Settings, secret: bytes)
             home=home.path,
             idle_seconds=settings.agent_idle_seconds,
         ),
-        LocalArtifacts(home.path / "buckets"),
+        LocalArtifacts(home.path / "buckets", owned=(DEFAULT_BUCKET,), region=settings.region),
         SuggesterPool(
             processes=settings.suggester_processes,
             idle_seconds=settings.suggester_idle_seconds,
