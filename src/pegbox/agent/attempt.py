@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 
-from pegbox.agent import plan, processes
+from pegbox.agent import plan, points, processes
 from pegbox.agent.durable import read_object, write_object
 from pegbox.agent.ending import Ending
 from pegbox.agent.layout import Refusal
@@ -112,6 +112,7 @@ class Attempt:
         self.output = Output(self.directory, self.order, self.spool, self.emit)
 
     def _drive(self) -> None:
+        points.reach("ordered")
         ending = Ending(self)
         if ending.was_reached():
             return
@@ -143,15 +144,19 @@ class Attempt:
         for text in ready.notices:
             self.emit("notice", text=text)
         self._tick()
+        points.reach("prepared")
         self._command, self._to_group, self._wrapped = ready.shown, ready.to_group, ready.wrapped
         self.spool.fact("starting", boot=processes.boot_id())
         self.spool.write()
+        points.reach("starting")
         try:
             self.program = Program.start(ready, self.log)
         except (OSError, ValueError) as error:
             raise Refusal("ClientError", f"the program cannot be started: {ready.shown}: {error}") from None
+        points.reach("spawned")
         began = time.monotonic()
         self._note_program(began)
+        points.reach("noted")
         self.emit("training", pid=self.program.pid, start_time=float(self.program.started))
         self._limit(began)
 
@@ -266,8 +271,10 @@ class Attempt:
         program = self.program
         assert program is not None
         if program.status_known and "exit" not in self.spool.facts:
+            points.reach("exited")
             self.spool.fact("exit", exit_code=program.exit_code, signal=program.signal)
             self.spool.write()
+            points.reach("exit-noted")
         self._end_everything()
         while self.output.read():
             self._serve(0)
@@ -310,6 +317,8 @@ class Attempt:
             except OSError:
                 self._oldest_event = time.monotonic()
                 return
+            if self.spool.finished is not None:
+                points.reach("spooled")
             self._send(self)
 
     def _due(self) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from pegbox.agent import outcome, packing
+from pegbox.agent import outcome, packing, points
 from pegbox.agent.durable import read_object, write_new, write_object
 
 TYPE_CHECKING = False
@@ -62,6 +62,7 @@ class Ending:
                 failure = outcome.failure(
                     "InternalServerError", f"the artifacts could not be packed: {error.strerror or error}"
                 )
+        points.reach("packed")
         self._conclude(
             word,
             failure,
@@ -136,15 +137,19 @@ class Ending:
             "artifacts": artifacts or {"model": None, "output": None},
             "unmatched": unmatched,
         }
-        # A full disk is waited out: without the result on disk nothing may be reported.
+        # What came before the end is on disk before the end is. A full disk is waited out: without the result on disk
+        # nothing may be reported.
         while not self._keep(event):
             attempt.wait_for_room()
+        points.reach("result")
         attempt.spool.add(event)
         while attempt.spool_is_behind():
             attempt.wait_for_room()
+        points.reach("sent")
 
     def _keep(self, event: dict[str, Any]) -> bool:
         try:
+            self._attempt.spool.write()
             write_object(self._result_path, event, sync=True)
         except OSError:
             return False

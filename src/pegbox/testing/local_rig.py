@@ -192,7 +192,9 @@ class LocalRig:
 
     def agents(self) -> list[psutil.Process]:
         """Return the living agent processes of this home."""
-        return _living(lambda process: str(self.home) in process.cmdline() and "--agent-id" in process.cmdline())
+        return _living(
+            lambda process: str(self.home) in process.cmdline() and "--agent-id" in process.cmdline()
+        )
 
     def processes(self, order: AttemptOrder) -> list[psutil.Process]:
         """Return the living processes that carry an attempt's mark, as an outside observer finds them."""

@@ -1,0 +1,192 @@
+"""Agents are killed with SIGKILL: at every labelled point, and at random instants."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+import psutil
+import pytest
+
+from pegbox.agent.points import LABELS
+from pegbox.domain.statuses import StopReason
+from pegbox.testing.local_rig import COUNT_START, FATES, LocalRig
+
+#: What becomes of a short program when its agent dies at a point, and how often the program was started.
+OUTCOMES = {
+    "ordered": ("completed", 1),
+    "prepared": ("completed", 1),
+    "starting": ("lost", 0),
+    "spawned": ("lost", 1),
+    "noted": ("lost", 1),
+    "exited": ("lost", 1),
+    "exit-noted": ("completed", 1),
+    "packed": ("completed", 1),
+    "result": ("completed", 1),
+    "spooled": ("completed", 1),
+    "sent": ("completed", 1),
+}
+
+LINGERING = COUNT_START + (
+    "import time\nprint('loss=0.25', flush=True)\ntime.sleep(1.0)\n"
+    "open(os.environ['SM_OUTPUT_DIR'] + '/success', 'w').close()\nprint('loss=0.125', flush=True)\n"
+)
+
+STUBBORN = (
+    COUNT_START
+    + """
+import signal, subprocess, sys, time
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+if os.fork() == 0:
+    os.setsid()
+    if os.fork() == 0:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        open(os.environ['STARTS'] + '.' + str(os.getpid()), 'w').close()
+        while True:
+            time.sleep(0.05)
+    os._exit(0)
+os.wait()
+print('loss=1', flush=True)
+while True:
+    time.sleep(0.05)
+"""
+)
+
+
+def test_every_point_has_its_outcome() -> None:
+    """No labelled point is left out of the table."""
+    assert tuple(OUTCOMES) == LABELS
+
+
+@pytest.mark.parametrize("label", LABELS)
+def test_killed_at_a_point(
+    label: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rig: LocalRig
+) -> None:
+    """At whatever point its agent dies, an attempt ends once, as documented, and its program started at most once."""
+    died = tmp_path / "died"
+    monkeypatch.setenv("PEGBOX_AGENT_DIE_AT", f"{label}:{died}")
+    order = rig.order("completes")
+    end = rig.run(order)
+    assert died.exists()
+    assert (end["outcome"], rig.starts(order.attempt_id)) == OUTCOMES[label]
+    assert len(rig.of_kind(order, "finished")) == 1
+    if end["outcome"] == "lost":
+        assert end["failure"]["class"] == "InternalServerError"
+    else:
+        assert [event["value"] for event in rig.of_kind(order, "metric")] == [0.25]
+        assert Path(end["artifacts"]["model"]["staged"]).stat().st_size == end["artifacts"]["model"]["size"]
+    assert not rig.processes(order)
+
+
+@pytest.mark.parametrize("label", ["spawned", "noted"])
+def test_a_program_that_outlives_its_agent(
+    label: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rig: LocalRig
+) -> None:
+    """A surviving program is watched to its end by the next agent; its own success marker counts, its metrics too."""
+    monkeypatch.setenv("PEGBOX_AGENT_DIE_AT", f"{label}:{tmp_path / 'died'}")
+    order = rig.script({"train.py": LINGERING})
+    end = rig.run(order)
+    assert end["outcome"] == "completed"
+    assert end["exit_code"] is None
+    assert [event["value"] for event in rig.of_kind(order, "metric")] == [0.25, 0.125]
+    assert [event["count"] for event in rig.of_kind(order, "metric")] == [1, 2]
+    assert rig.starts(order.attempt_id) == 1
+    assert any("another one watches" in event["text"] for event in rig.of_kind(order, "notice"))
+
+
+def test_killed_at_random_instants(rig: LocalRig) -> None:
+    """Agents killed at random: every attempt ends exactly once, no program starts twice, no process is left."""
+    rng = random.Random(20)
+    program = COUNT_START + "import time\nprint('loss=0.25', flush=True)\ntime.sleep(0.15)\n"
+    orders = [rig.script({"train.py": program}) for _ in range(24)]
+    killed = 0
+    waiting = list(orders)
+    while not all(rig.finished(order) for order in orders):
+        while waiting and sum(not rig.finished(order) for order in orders) - len(waiting) < 3:
+            rig.executor.launch(waiting.pop())
+        rig.settle(lambda: True)
+        if killed < 24 and rng.random() < 0.5:
+            agents = rig.agents()
+            if agents:
+                victim = rng.choice(agents)
+                victim.kill()
+                killed += 1
+        deadline = rng.uniform(0.0, 0.12)
+        psutil.Process().cpu_percent(deadline or None)
+        for order in orders:
+            if rig.finished(order):
+                rig.executor.discard(order.attempt_id)
+    assert killed >= 12
+    for order in orders:
+        assert len(rig.of_kind(order, "finished")) == 1
+        end = rig.finished(order)
+        assert end is not None
+        starts = rig.starts(order.attempt_id)
+        assert starts == 1 if end["outcome"] == "completed" else starts <= 1
+        assert end["outcome"] in ("completed", "lost")
+        assert not rig.processes(order)
+
+
+def test_program_killed(rig: LocalRig) -> None:
+    """A program killed by a signal fails with the signal's name, and the agent goes on to the next attempt."""
+    order = rig.order("runs")
+    rig.executor.launch(order)
+    rig.settle(lambda: rig.of_kind(order, "training"))
+    psutil.Process(rig.of_kind(order, "training")[0]["pid"]).kill()
+    rig.settle(lambda: rig.finished(order))
+    end = rig.finished(order)
+    assert end is not None
+    assert (end["outcome"], end["signal"], end["exit_code"]) == ("failed", 9, None)
+    assert "SIGKILL" in end["failure"]["message"]
+    assert end["failure"]["class"] == "AlgorithmError"
+    assert rig.run(rig.order("completes"))["outcome"] == "completed"
+    assert len(rig.agents()) == 1
+
+
+@pytest.mark.parametrize("agent_dies", [False, True])
+def test_nothing_is_left_after_stopped(agent_dies: bool, rig: LocalRig) -> None:
+    """A program that double-forks, calls setsid and ignores SIGTERM is gone when Stopped is told, its agent killed or not."""
+    order = rig.script({"train.py": STUBBORN})
+    rig.executor.launch(order)
+    rig.settle(lambda: len(rig.processes(order)) == 2 and rig.of_kind(order, "metric"))
+    if agent_dies:
+        rig.agents()[0].kill()
+    rig.executor.stop(order.attempt_id, StopReason.STOPPED, 0.3)
+    rig.settle(lambda: rig.finished(order))
+    assert rig.processes(order) == []
+    end = rig.finished(order)
+    assert end is not None
+    assert (end["outcome"], end["stop_reason"]) == ("stopped", "stopped")
+    assert rig.starts(order.attempt_id) == 1
+
+
+def test_daemons_left_by_a_program_that_ended(rig: LocalRig) -> None:
+    """What a program leaves behind when it exits is ended before its attempt is told to be finished."""
+    left_behind = COUNT_START + (
+        "import subprocess, sys\n"
+        "subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)'], start_new_session=True, env={})\n"
+        "print('loss=1')\n"
+    )
+    order = rig.script({"train.py": left_behind})
+    before = {process.pid for process in psutil.process_iter()}
+    assert rig.run(order)["outcome"] == "completed"
+    left = [
+        p for p in psutil.process_iter() if p.pid not in before and "time.sleep(600)" in " ".join(p.cmdline())
+    ]
+    assert left == []
+
+
+def test_stop_survives_the_agent(rig: LocalRig) -> None:
+    """A stop whose agent dies during the grace period is carried on by the next agent, not begun again."""
+    order = rig.script({"train.py": STUBBORN.replace(FATES["runs"], "")})
+    rig.executor.launch(order)
+    rig.settle(lambda: rig.of_kind(order, "metric"))
+    rig.executor.stop(order.attempt_id, StopReason.EARLY_STOP, 1.0)
+    rig.settle(lambda: rig.of_kind(order, "stopping"))
+    rig.agents()[0].kill()
+    rig.settle(lambda: rig.finished(order))
+    end = rig.finished(order)
+    assert end is not None
+    assert (end["outcome"], end["stop_reason"]) == ("stopped", "early_stop")
+    assert len(rig.of_kind(order, "stopping")) == 1
+    assert rig.processes(order) == []

@@ -1,0 +1,68 @@
+"""The server's side is killed with SIGKILL while programs run."""
+
+from __future__ import annotations
+
+import json
+import random
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from pegbox.testing.local_rig import COUNT_START, LocalRig
+
+
+def test_server_killed_at_random_instants(rig: LocalRig) -> None:
+    """Over ten kills every attempt ends exactly once and completed, each program started once, nothing is lost or left."""
+    rig.executor.close()
+    rng = random.Random(5)
+    program = COUNT_START + (
+        "import sys, time\nfor i in range(8):\n    print(f'loss={i}', flush=True)\n    time.sleep(0.5)\n"
+    )
+    orders = [rig.script({"train.py": program}) for _ in range(6)]
+    lines = [json.dumps(order.to_json()) for order in orders]
+    Path(rig.home, "orders.jsonl").write_text("\n".join(lines) + "\n")
+    command = [sys.executable, "-m", "pegbox.testing.standin_engine", str(rig.home)]
+    ended = False
+    kills = 0
+    while not ended:
+        server = subprocess.Popen(command)
+        try:
+            server.wait(rng.uniform(0.1, 0.6) if kills < 14 else 60)
+            ended = True
+        except subprocess.TimeoutExpired:
+            server.kill()
+            server.wait()
+            kills += 1
+    assert server.returncode == 0
+    assert kills >= 10
+    events: dict[str, list[dict[str, Any]]] = {}
+    for line in Path(rig.home, "events.jsonl").read_text().splitlines():
+        record = json.loads(line)
+        events.setdefault(record["attempt"], []).append(record["event"])
+    for order in orders:
+        mine = events[order.attempt_id]
+        assert [event["kind"] for event in mine].count("finished") == 1
+        assert mine[-1]["outcome"] == "completed"
+        assert [event["value"] for event in mine if event["kind"] == "metric"] == [float(i) for i in range(8)]
+        assert rig.starts(order.attempt_id) == 1
+        assert rig.processes(order) == []
+
+
+def test_agents_end_when_the_server_is_gone(rig: LocalRig) -> None:
+    """An idle agent without a server ends by itself after its idle time."""
+    rig.executor.close()
+    rig._options["idle_seconds"] = 0.5
+    rig.open()
+    rig.run(rig.order("completes"))
+    agents = rig.agents()
+    assert len(agents) == 1
+    # The listener goes without a word, as when the server is killed.
+    rig.executor._hub.close()
+    deadline = time.monotonic() + 10
+    while rig.agents():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    rig.executor._closed = True
+    rig.executor._starter.forget_children()
