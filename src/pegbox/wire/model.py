@@ -17,7 +17,7 @@ constraints belong to the shape.
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -157,6 +157,7 @@ class ServiceModel:
         query_compatible: Whether errors carry their code of the query protocol in other protocols too.
         operations: Operations served, by name.
         known_operations: Names of all operations that AWS documents.
+        undescribed: Operations to be served that the installed botocore is too old to describe.
         exceptions: All errors of the service by shape name.
     """
 
@@ -170,6 +171,7 @@ class ServiceModel:
     query_compatible: bool
     operations: Mapping[str, Operation]
     known_operations: frozenset[str]
+    undescribed: frozenset[str]
     exceptions: Mapping[str, Shape] = field(repr=False)
 
     def exception(self, code: str) -> Shape | None:
@@ -180,7 +182,7 @@ class ServiceModel:
         return next((shape for shape in self.exceptions.values() if shape.error_code == code), None)
 
 
-def prune(data: Mapping[str, Any], operations: Iterable[str]) -> dict[str, Any]:
+def prune(data: Mapping[str, Any], operations: Collection[str]) -> dict[str, Any]:
     """Cut a service description down to what some operations can reach.
 
     Args:
@@ -189,15 +191,10 @@ def prune(data: Mapping[str, Any], operations: Iterable[str]) -> dict[str, Any]:
 
     Returns:
         A document of the same form without documentation, with only the shapes that the operations or any error
-        of the service reach, and with ``knownOperations``: the names of all operations.
-
-    Raises:
-        ValueError: The service has no operation of one of these names.
+        of the service reach; with ``knownOperations``, the names of all operations, and ``undescribed``, those
+        wanted that are not there.
     """
-    wanted = sorted(set(operations))
-    missing = [name for name in wanted if name not in data["operations"]]
-    if missing:
-        raise ValueError(f"{data['metadata'].get('serviceId')} has no operation {', '.join(missing)}")
+    wanted = sorted(set(operations) & set(data["operations"]))
     shapes = data["shapes"]
     roots = [name for name, shape in shapes.items() if shape.get("exception")]
     for name in wanted:
@@ -214,6 +211,7 @@ def prune(data: Mapping[str, Any], operations: Iterable[str]) -> dict[str, Any]:
         "operations": {name: _without_prose(data["operations"][name]) for name in wanted},
         "shapes": {name: kept[name] for name in sorted(kept)},
         "knownOperations": sorted(data["operations"]),
+        "undescribed": sorted(set(operations) - set(wanted)),
     }
 
 
@@ -255,6 +253,7 @@ def build(
         query_compatible="awsQueryCompatible" in metadata,
         operations={key: _operation(key, value, shapes) for key, value in data["operations"].items()},
         known_operations=frozenset(data["knownOperations"]),
+        undescribed=frozenset(data["undescribed"]),
         exceptions={key: shape for key, shape in shapes.items() if shape.exception},
     )
 

@@ -25,7 +25,7 @@ from pegbox.wire.model import ServiceModel, build, prune
 from pegbox.wire.served import METADATA_DEFAULTS, SERVED
 
 #: Raised whenever the form of the cache file changes.
-CACHE_FORMAT = 1
+CACHE_FORMAT = 2
 
 
 def load_models(
@@ -43,11 +43,12 @@ def load_models(
         mode: ``extended`` or ``strict``, see :mod:`pegbox.wire.limits`.
 
     Returns:
-        A model for each service, by botocore's name.
+        A model for each service, by botocore's name. Operations that the installed botocore is too old to describe
+        are not served; the model names them.
 
     Raises:
         PegboxError: botocore is not installed or does not describe one of the services.
-        ValueError: A service has no such operation, or the mode is unknown.
+        ValueError: The mode is unknown.
     """
     changes = constraint_changes(mode)
     pruned = _pruned({name: sorted(set(operations)) for name, operations in served.items()}, cache)

@@ -107,6 +107,11 @@ class Call:
         operation = self._model.operations.get(name)
         if operation is not None:
             return self._model, operation
+        if name in self._model.undescribed:
+            raise NotImplementedHere(
+                f"{name} is served, but the botocore that the server runs with is too old to describe it. "
+                "Update botocore in the server's environment."
+            )
         if name in self._model.known_operations:
             raise NotImplementedHere(
                 f"{name} exists at AWS but not in this version of Pegbox. Available for {self._model.name}: "

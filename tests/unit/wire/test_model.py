@@ -9,9 +9,9 @@ from random import Random
 
 import pytest
 
-from pegbox.errors import PegboxError
+from pegbox.errors import NotImplementedHere, PegboxError
 from pegbox.testing.samples import Samples
-from pegbox.wire import modelfile
+from pegbox.wire import Service, modelfile
 from pegbox.wire.model import float32, prune
 from pegbox.wire.modelfile import load_models, service_description
 from pegbox.wire.served import SERVED
@@ -64,12 +64,29 @@ def test_a_cache_that_cannot_be_written_is_no_error(tmp_path: Path) -> None:
     assert load_models({"logs": ["GetLogEvents"]}, cache=tmp_path / "file" / "model")["logs"].operations
 
 
-def test_what_botocore_does_not_describe_is_named() -> None:
-    """A service or an operation that does not exist is an error with its name."""
+def test_a_service_that_botocore_does_not_describe_is_named() -> None:
+    """A service that does not exist is an error with its name."""
     with pytest.raises(PegboxError, match="'nope'"):
         load_models({"nope": ["Do"]})
-    with pytest.raises(ValueError, match="Nope"):
-        load_models({"logs": ["Nope"]})
+
+
+def test_the_installed_botocore_describes_all_that_is_served() -> None:
+    """No served operation is missing from the model, so no name is misspelt."""
+    for name, model in load_models().items():
+        assert set(model.operations) == set(SERVED[name])
+        assert not model.undescribed
+
+
+def test_an_older_botocore_costs_only_what_it_does_not_describe() -> None:
+    """An operation that botocore does not know yet is answered with the remedy; the others are served."""
+    service = Service.load({"logs": ["GetLogEvents", "GetLogEventsOfTomorrow"]})
+    assert set(service.models["logs"].operations) == {"GetLogEvents"}
+    headers = [
+        ("Content-Type", "application/x-amz-json-1.1"),
+        ("X-Amz-Target", "Logs_20140328.GetLogEventsOfTomorrow"),
+    ]
+    with pytest.raises(NotImplementedHere, match="Update botocore"):
+        service.parse("POST", "/", headers, b"{}").params()
 
 
 def test_serving_does_not_import_botocore_and_signing_imports_no_protocol(tmp_path: Path) -> None:
