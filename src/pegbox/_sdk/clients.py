@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 from typing import Any
 
@@ -32,8 +33,17 @@ def make_boto_session(target: Target) -> Any:
             "ca_bundle": (None, None, None, None),
         }
     )
+    core.register_component("data_loader", _loader())
     core.set_credentials(target.key.key, target.key.secret)
     return boto3.Session(botocore_session=core, region_name=target.region)
+
+
+@functools.cache
+def _loader() -> Any:
+    """One reader of service models for all sessions of the process; it keeps what it has read."""
+    from botocore.loaders import create_loader
+
+    return create_loader()
 
 
 def make_client(target: Target, service: str, boto_session: Any) -> Any:

@@ -140,7 +140,9 @@ def run_server_command(home: Path, *arguments: str) -> str:
     try:
         home.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
-        raise HomeError(f"the home folder {home} cannot be made: {error.strerror}; set PEGBOX_HOME to another") from error
+        raise HomeError(
+            f"the home folder {home} cannot be made: {error.strerror}; set PEGBOX_HOME to another"
+        ) from error
     environment = {**os.environ, "PEGBOX_HOME": str(home)}
     if "PYTHONPATH" in environment:
         entries = environment["PYTHONPATH"].split(os.pathsep)
@@ -185,7 +187,11 @@ def _answers(server: LocalServer) -> bool:
         connection.request("GET", "/healthz")
         answer = connection.getresponse()
         health = json.loads(answer.read(65536))
-        return answer.status == 200 and isinstance(health, dict) and health.get("home_id") == home_id(server.home)
+        return (
+            answer.status == 200
+            and isinstance(health, dict)
+            and health.get("home_id") == home_id(server.home)
+        )
     except (OSError, ValueError, http.client.HTTPException):
         return False
     finally:

@@ -22,7 +22,6 @@ class Trial:
         values: Tuned hyperparameters as text.
         objective: Final objective value, or None.
         failure: Reason of the failure, or "".
-        seconds: Seconds of training, or None.
     """
 
     name: str
@@ -30,20 +29,17 @@ class Trial:
     values: Mapping[str, str]
     objective: float | None
     failure: str
-    seconds: float | None
 
     @classmethod
     def from_summary(cls, summary: Mapping[str, Any]) -> Trial:
         """Return a trial from an item of the list call or from ``BestTrainingJob``."""
         metric = summary.get("FinalHyperParameterTuningJobObjectiveMetric") or {}
-        started, ended = summary.get("TrainingStartTime"), summary.get("TrainingEndTime")
         return cls(
             name=summary["TrainingJobName"],
             status=summary["TrainingJobStatus"],
             values=summary.get("TunedHyperParameters") or {},
             objective=metric.get("Value"),
             failure=summary.get("FailureReason") or "",
-            seconds=(ended - started).total_seconds() if started and ended else None,
         )
 
     def values_text(self) -> str:

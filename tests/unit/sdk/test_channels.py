@@ -41,7 +41,9 @@ def test_the_documented_forms() -> None:
     assert record_channel["DataSource"]["S3DataSource"]["S3DataDistributionType"] == "ShardedByS3Key"
     assert record_channel["DataSource"]["S3DataSource"]["S3DataType"] == "ManifestFile"
     files = FileSystemInput("fs-1", "EFS", "/x")
-    assert (channels_of(files, local=False) or [{}])[0]["DataSource"]["FileSystemDataSource"]["FileSystemId"] == "fs-1"
+    assert (channels_of(files, local=False) or [{}])[0]["DataSource"]["FileSystemDataSource"][
+        "FileSystemId"
+    ] == "fs-1"
     sets = [RecordSet("s3://b/m", 1, 2), FileSystemRecordSet("fs-1", "EFS", "/x", 1, 2, channel="test")]
     assert [item["ChannelName"] for item in channels_of(sets, local=False) or ()] == ["train", "test"]
 
@@ -51,7 +53,14 @@ def test_local_paths_become_file_addresses(tmp_path: Path, monkeypatch: pytest.M
     (tmp_path / "data").mkdir()
     monkeypatch.chdir(tmp_path)
     wanted = f"file://{tmp_path}/data"
-    forms: list[Any] = ["data", "./data", str(tmp_path / "data"), wanted, tmp_path / "data", TrainingInput("data")]
+    forms: list[Any] = [
+        "data",
+        "./data",
+        str(tmp_path / "data"),
+        wanted,
+        tmp_path / "data",
+        TrainingInput("data"),
+    ]
     for form in forms:
         assert uris(channels_of({"c": form}, local=True)) == {"c": wanted}
 
@@ -97,10 +106,16 @@ def test_training_input_fields() -> None:
     ).config
     source = config["DataSource"]["S3DataSource"]
     assert source == {"S3DataType": "AugmentedManifestFile", "S3Uri": "s3://b/k", "AttributeNames": ["a"]}
-    assert (config["InputMode"], config["ShuffleConfig"], config["CompressionType"]) == ("Pipe", {"Seed": 7}, "Gzip")
+    assert (config["InputMode"], config["ShuffleConfig"], config["CompressionType"]) == (
+        "Pipe",
+        {"Seed": 7},
+        "Gzip",
+    )
 
 
-@pytest.mark.parametrize(("kind", "mode", "named"), [("NFS", "ro", "file_system_type='NFS'"), ("EFS", "x", "='x'")])
+@pytest.mark.parametrize(
+    ("kind", "mode", "named"), [("NFS", "ro", "file_system_type='NFS'"), ("EFS", "x", "='x'")]
+)
 def test_file_systems_are_checked(kind: str, mode: str, named: str) -> None:
     """Type and access mode are of the accepted ones."""
     with pytest.raises(ValueError, match=named):

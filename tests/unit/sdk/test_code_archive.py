@@ -26,7 +26,14 @@ def project(tmp_path: Path) -> Path:
     root = tmp_path / "project"
     for folder in ("pkg", ".git", "pkg/__pycache__"):
         (root / folder).mkdir(parents=True)
-    for name in ("train.py", "requirements.txt", "pkg/__init__.py", "pkg/a.pyc", ".git/config", "pkg/__pycache__/a.pyc"):
+    for name in (
+        "train.py",
+        "requirements.txt",
+        "pkg/__init__.py",
+        "pkg/a.pyc",
+        ".git/config",
+        "pkg/__pycache__/a.pyc",
+    ):
         (root / name).write_text(name)
     (root / "run.sh").write_text("#!/bin/sh\n")
     (root / "run.sh").chmod(0o750)
@@ -70,7 +77,7 @@ def test_lone_script_and_dependencies(project: Path, tmp_path: Path) -> None:
     assert names_in(archive.body) == ["run.sh", "shared/tools.py", "train.py"]
     with pytest.raises(ValueError, match=r"brings 'train\.py', which the code has already"):
         pack(str(project / "train.py"), None, [str(project / "train.py")])
-    with pytest.raises(ValueError, match="there is no .*nothing"):
+    with pytest.raises(ValueError, match=r"there is no .*nothing"):
         pack(str(project / "train.py"), None, [str(tmp_path / "nothing")])
 
 
@@ -123,7 +130,9 @@ def test_git_repositories_can_be_sources(tmp_path: Path) -> None:
     (repository / "train.py").write_text("one")
     git("add", ".", cwd=repository)
     git("commit", "-q", "-m", "one", cwd=repository)
-    commit = subprocess.run(["git", "rev-parse", "HEAD"], cwd=repository, capture_output=True, text=True, check=True)
+    commit = subprocess.run(
+        ["git", "rev-parse", "HEAD"], cwd=repository, capture_output=True, text=True, check=True
+    )
     (repository / "train.py").write_text("two")
     git("commit", "-q", "-am", "two", cwd=repository)
     latest = clone({"repo": str(repository), "branch": "main"}, tmp_path / "a")

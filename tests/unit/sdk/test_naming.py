@@ -35,7 +35,10 @@ def test_numbered_names_stay_within_the_limit() -> None:
 @pytest.mark.parametrize(
     ("image", "base"),
     [
-        ("683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-scikit-learn:0.23-1-cpu-py3", "sagemaker-scikit-learn"),
+        (
+            "683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-scikit-learn:0.23-1-cpu-py3",
+            "sagemaker-scikit-learn",
+        ),
         ("image", "image"),
         ("my/own_image:latest", "own-image"),
         ("localhost:5000/a/b", "b"),
@@ -65,9 +68,18 @@ def test_unknown_classes_say_what_to_do() -> None:
 
 def test_old_and_new_argument_names_mean_the_same() -> None:
     """Version 1's names reach the same attributes, which both names read and write."""
-    old = Estimator(image_name="i", train_instance_count=2, train_instance_type="ml.m5.large", train_max_run=7)
+    old = Estimator(
+        image_name="i", train_instance_count=2, train_instance_type="ml.m5.large", train_max_run=7
+    )
     new = Estimator("i", None, 2, "ml.m5.large", max_run=7)
-    for name in ("image_uri", "image_name", "instance_count", "train_instance_type", "train_max_run", "max_run"):
+    for name in (
+        "image_uri",
+        "image_name",
+        "instance_count",
+        "train_instance_type",
+        "train_max_run",
+        "max_run",
+    ):
         assert getattr(old, name) == getattr(new, name)
     old.train_volume_size = 99
     assert old.volume_size == 99

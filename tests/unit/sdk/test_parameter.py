@@ -14,7 +14,7 @@ def test_kinds_and_casts() -> None:
     assert ParameterRange.__all_types__ == ("Continuous", "Categorical", "Integer")
     assert (ContinuousParameter.cast_to_type("1"), IntegerParameter.cast_to_type("3")) == (1.0, 3)
     assert CategoricalParameter.cast_to_type(4) == "4"
-    with pytest.raises(ValueError, match="1.5"):
+    with pytest.raises(ValueError, match=r"1\.5"):
         IntegerParameter.cast_to_type("1.5")
 
 

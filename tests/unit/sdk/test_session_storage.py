@@ -34,12 +34,16 @@ def test_single_files_and_texts(service: FakeService, tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("1")
     session = Session()
     assert session.upload_data(tmp_path / "a.csv") == "s3://pegbox-local/data/a.csv"
-    assert session.upload_string_as_file_body("hello", "pegbox-local", "t/x.txt") == "s3://pegbox-local/t/x.txt"
+    assert (
+        session.upload_string_as_file_body("hello", "pegbox-local", "t/x.txt") == "s3://pegbox-local/t/x.txt"
+    )
     assert session.read_s3_file("pegbox-local", "t/x.txt") == "hello"
     stored = service.home / "buckets" / "pegbox-local" / "t" / "x.txt"
     assert stat.S_IMODE(stored.stat().st_mode) == 0o600
     assert stat.S_IMODE(stored.parent.stat().st_mode) == 0o700
-    assert session.download_data(str(tmp_path / "o"), "pegbox-local", "t/x.txt") == [str(tmp_path / "o" / "x.txt")]
+    assert session.download_data(str(tmp_path / "o"), "pegbox-local", "t/x.txt") == [
+        str(tmp_path / "o" / "x.txt")
+    ]
 
 
 def test_default_bucket_can_be_named(service: FakeService) -> None:
@@ -68,7 +72,7 @@ def test_keys_cannot_leave_their_bucket(service: FakeService, key: str) -> None:
 def test_what_cannot_be_done_is_told(service: FakeService, tmp_path: Path) -> None:
     """Missing files, missing objects and extra arguments are errors."""
     session = Session()
-    with pytest.raises(ValueError, match="path=.*there is no such file"):
+    with pytest.raises(ValueError, match=r"path=.*there is no such file"):
         session.upload_data(str(tmp_path / "none"))
     with pytest.raises(FileNotFoundError, match="s3://pegbox-local/none"):
         session.read_s3_file("pegbox-local", "none")

@@ -58,8 +58,18 @@ def test_ambient_aws_settings_neither_choose_nor_sign(service: FakeService) -> N
     assert session.target.sentence() == f"pegbox: local server {service.url} (home {service.home})"
 
 
+def test_a_profile_that_is_not_there_does_not_matter(
+    service: FakeService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """AWS_PROFILE naming nothing stops boto3, not the local server."""
+    monkeypatch.setenv("AWS_PROFILE", "no-such-profile")
+    assert described(service, Session()) == "PEGBOXKEY"
+
+
 @pytest.mark.usefixtures("aws_settings")
-@pytest.mark.parametrize("variable", ["PEGBOX_ENDPOINT_URL", "AWS_ENDPOINT_URL_SAGEMAKER", "AWS_ENDPOINT_URL"])
+@pytest.mark.parametrize(
+    "variable", ["PEGBOX_ENDPOINT_URL", "AWS_ENDPOINT_URL_SAGEMAKER", "AWS_ENDPOINT_URL"]
+)
 def test_a_variable_that_names_the_local_server_changes_nothing(
     service: FakeService, monkeypatch: pytest.MonkeyPatch, variable: str
 ) -> None:
@@ -141,7 +151,12 @@ def test_older_idle_server_is_replaced_and_older_busy_one_is_told(
     service.answers["ListHyperParameterTuningJobs"] = lambda _: {"HyperParameterTuningJobSummaries": []}
     service.answers["ListTrainingJobs"] = lambda _: {
         "TrainingJobSummaries": [
-            {"TrainingJobName": "x", "TrainingJobArn": "a", "CreationTime": 1, "TrainingJobStatus": "InProgress"}
+            {
+                "TrainingJobName": "x",
+                "TrainingJobArn": "a",
+                "CreationTime": 1,
+                "TrainingJobStatus": "InProgress",
+            }
         ]
     }
     commands: list[tuple[str, ...]] = []

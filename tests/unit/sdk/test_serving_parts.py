@@ -1,0 +1,142 @@
+"""The parts of serving that need no endpoint."""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+from unittest.mock import Mock
+
+import numpy as np
+import pytest
+
+from pegbox import deserializers, predictor, serializers
+from pegbox.errors import NotHere
+from pegbox.model import Model
+from pegbox.model_monitor import DataCaptureConfig
+from pegbox.session import Session
+
+
+@pytest.mark.parametrize(
+    ("serializer", "data", "body"),
+    [
+        (serializers.CSVSerializer(), [1, 2.5, "a,b"], '1,2.5,"a,b"'),
+        (serializers.CSVSerializer(), [[1, 2], [3, 4]], "1,2\n3,4"),
+        (serializers.CSVSerializer(), np.array([[1.0, 2.0]]), "1.0,2.0"),
+        (serializers.CSVSerializer(), "ready", "ready"),
+        (serializers.CSVSerializer(), io.StringIO("1,2"), "1,2"),
+        (
+            serializers.JSONSerializer(),
+            {"a": np.array([1, 2]), "b": np.float64(0.5)},
+            '{"a": [1, 2], "b": 0.5}',
+        ),
+        (serializers.JSONLinesSerializer(), [{"a": 1}, [2]], '{"a": 1}\n[2]\n'),
+        (serializers.StringSerializer(), "x", "x"),
+        (serializers.IdentitySerializer(), b"x", b"x"),
+    ],
+)
+def test_serializers(serializer: serializers.BaseSerializer, data: Any, body: Any) -> None:
+    """Values become the bodies that model servers read, by method and by call."""
+    assert serializer.serialize(data) == body
+    if not hasattr(data, "read"):
+        assert serializer(data) == body
+
+
+def test_content_types() -> None:
+    """Each serializer names its type, each deserializer what it accepts."""
+    assert predictor.csv_serializer.content_type == "text/csv"
+    assert predictor.npy_serializer.content_type == "application/x-npy"
+    assert predictor.json_deserializer.accept == ("application/json",)
+    assert deserializers.PandasDeserializer().accept_header == "text/csv, application/json"
+    assert deserializers.BytesDeserializer("text/plain").accept == ("text/plain",)
+
+
+def test_arrays_travel_without_pickles() -> None:
+    """NPY there and back; Python objects are refused both ways."""
+    array = np.array([[1.5, 2.0]])
+    body = serializers.NumpySerializer().serialize(array)
+    back = deserializers.NumpyDeserializer().deserialize(io.BytesIO(body), "application/x-npy")
+    assert (back == array).all()
+    assert serializers.NumpySerializer(dtype="int8").serialize([1, 2])[:6] == b"\x93NUMPY"
+    with pytest.raises(ValueError, match="allow_pickle=False"):
+        serializers.NumpySerializer().serialize(np.array([object()]))
+    out = io.BytesIO()
+    np.save(out, np.array([{"a": 1}], dtype=object), allow_pickle=True)
+    with pytest.raises(ValueError, match="allow_pickle=False"):
+        deserializers.NumpyDeserializer().deserialize(io.BytesIO(out.getvalue()), "application/x-npy")
+    with pytest.raises(ValueError, match="allow_pickle=True is refused"):
+        deserializers.NumpyDeserializer(allow_pickle=True)
+    with pytest.raises(ValueError, match="empty"):
+        serializers.NumpySerializer().serialize([])
+    with pytest.raises(ValueError, match="empty"):
+        serializers.CSVSerializer().serialize([])
+
+
+@pytest.mark.parametrize(
+    ("deserializer", "body", "kind", "value"),
+    [
+        (deserializers.JSONDeserializer(), b'{"a": [1]}', "application/json", {"a": [1]}),
+        (deserializers.JSONLinesDeserializer(), b"1\n\n[2]\n", "application/jsonlines", [1, [2]]),
+        (deserializers.CSVDeserializer(), b'1,"a,b"\n2,c\n', "text/csv", [["1", "a,b"], ["2", "c"]]),
+        (deserializers.StringDeserializer(), "\u00e4".encode(), "text/plain", "\u00e4"),
+        (deserializers.BytesDeserializer(), b"\x00", "x/y", b"\x00"),
+    ],
+)
+def test_deserializers(
+    deserializer: deserializers.BaseDeserializer, body: bytes, kind: str, value: Any
+) -> None:
+    """Answers become values, and the stream is closed."""
+    stream = io.BytesIO(body)
+    assert deserializer(stream, kind) == value
+    assert stream.closed
+
+
+def test_answers_type_decides() -> None:
+    """The array and frame deserializers go by the answer's type and refuse others."""
+    read = deserializers.NumpyDeserializer().deserialize
+    assert read(io.BytesIO(b"1,2\n3,4"), "text/csv; charset=utf-8").tolist() == [[1, 2], [3, 4]]
+    assert read(io.BytesIO(b"[1, 2]"), "application/json").tolist() == [1, 2]
+    frame = deserializers.PandasDeserializer().deserialize(io.BytesIO(b"a,b\n1,2\n"), "text/csv")
+    assert frame.to_dict("list") == {"a": [1], "b": [2]}
+    for deserializer in (deserializers.NumpyDeserializer(), deserializers.PandasDeserializer()):
+        with pytest.raises(ValueError, match="cannot read content type image/png"):
+            deserializer.deserialize(io.BytesIO(b""), "image/png")
+    stream = io.BytesIO(b"x")
+    assert deserializers.StreamDeserializer().deserialize(stream, "a/b") == (stream, "a/b")
+    assert not stream.closed
+
+
+def test_data_capture_config() -> None:
+    """Settings become the request; the default place is in the default bucket; mistakes are told."""
+    session = Mock()
+    session.default_bucket.return_value = "b"
+    assert DataCaptureConfig(True, sagemaker_session=session, kms_key_id="k")._to_request_dict() == {
+        "EnableCapture": True,
+        "InitialSamplingPercentage": 20,
+        "DestinationS3Uri": "s3://b/model-monitor/data-capture",
+        "CaptureOptions": [{"CaptureMode": "Input"}, {"CaptureMode": "Output"}],
+        "CaptureContentTypeHeader": {
+            "CsvContentTypes": ["text/csv"],
+            "JsonContentTypes": ["application/json"],
+        },
+        "KmsKeyId": "k",
+    }
+    with pytest.raises(ValueError, match="sampling_percentage=101"):
+        DataCaptureConfig(True, 101, "s3://x/y")
+    with pytest.raises(ValueError, match=r"capture_options=.*'BOTH'"):
+        DataCaptureConfig(True, 5, "s3://x/y", capture_options=["BOTH"])
+
+
+def test_endpoints_come_later() -> None:
+    """What needs an endpoint says so, and where the model is."""
+    session = Session()
+    calls = (
+        lambda: predictor.RealTimePredictor("x"),
+        lambda: Model("s3://x", "i", "r"),
+        lambda: session.create_model(),
+        lambda: session.create_endpoint(),
+        lambda: session.delete_endpoint("x"),
+        lambda: session.endpoint_from_production_variants(),
+    )
+    for call in calls:
+        with pytest.raises(NotHere, match=r"endpoints come with a later one.*model_data"):
+            call()
