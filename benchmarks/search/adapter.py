@@ -38,10 +38,11 @@ class Pegbox:
         self.memory = Memory()
         kinds = {f.name: f.type for f in fields(DEFAULT)}
         chosen = {}
-        for name, text in options.items():
+        joined = ",".join(f"{name}={text}" for name, text in options.items()).replace(";", ",")
+        for name, text in (item.split("=", 1) for item in joined.split(",") if item):
             if name == "members":
                 chosen[name] = tuple(
-                    Member(m.split("/")[0], *(float(x) for x in m.split("/")[1:])) for m in text.split("+")
+                    Member(m.split("~")[0], *(float(x) for x in m.split("~")[1:])) for m in text.split("+")
                 )
             else:
                 chosen[name] = (

@@ -1,13 +1,14 @@
 """The Bayesian strategy: a pure function from what was observed to what to try next.
 
-A ladder, each rung recorded as a warning: the fitted ensemble; the same with hyperparameters from the prior; a random
-draw. It never raises for lack of luck in numerics.
+The order of business for one suggestion: best values of parents, then the initial design, then the model. Below the
+model lies a ladder, each rung recorded as a warning: the fitted ensemble; the same with hyperparameters from the
+prior; a random draw. Bad luck in numerics never raises.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -15,26 +16,39 @@ import numpy.typing as npt
 
 from pegbox.space import Space
 from pegbox.strategies.candidates import Search
-from pegbox.strategies.ensemble import Ensemble, Opinion
 from pegbox.strategies.evidence import Evidence, gather
-from pegbox.strategies.feasibility import learn_feasibility
-from pegbox.strategies.initial_design import design_size, fingerprint, initial_design, next_of_design
+from pegbox.strategies.initial_design import design_size, fingerprint, initial_design
 from pegbox.strategies.memory import Memory
+from pegbox.strategies.model import Model, learn
 from pegbox.strategies.recipe import DEFAULT, Recipe
 from pegbox.strategies.records import Observation, Suggestion
-from pegbox.strategies.schedule import hyperparameters
 from pegbox.strategies.seeds import generator
-from pegbox.surrogate.fit import default_prior
-from pegbox.surrogate.kernel import Kernel, Layout
-from pegbox.surrogate.posterior import condition, condition_on_pending
-from pegbox.surrogate.subset import representative
-from pegbox.surrogate.transforms import TRANSFORMS
+from pegbox.surrogate.kernel import Layout
 
 Floats = npt.NDArray[np.float64]
 
-_PURPOSE = 4
+_SEARCH, _FALLBACK = 4, 5
+#: The model speaks from this many observations on.
 _FEWEST = 2
-_ERRORS = (ArithmeticError, np.linalg.LinAlgError, ValueError, IndexError)
+#: A candidate is called exploring where the deviation exceeds this share of the prior's.
+_UNKNOWN = 0.5
+_ERRORS = (ArithmeticError, np.linalg.LinAlgError, ValueError, IndexError, MemoryError)
+
+
+@dataclass(frozen=True)
+class _Question:
+    """Everything one suggestion depends on."""
+
+    space: Space
+    evidence: Evidence
+    parents: tuple[Floats, ...]
+    seed: tuple[int, int]
+    maximize: bool
+    recipe: Recipe
+
+    @property
+    def tried(self) -> Floats:
+        return np.vstack([self.evidence.X, self.evidence.F, self.evidence.P])
 
 
 def suggest_bayesian(
@@ -46,87 +60,92 @@ def suggest_bayesian(
     *,
     maximize: bool,
     memory: Memory,
+    parents: Sequence[Sequence[Observation]] = (),
     recipe: Recipe = DEFAULT,
 ) -> list[Suggestion]:
     """``count`` suggestions; each counts as pending for those after it."""
     job, first = seed
-    waiting = list(pending)
+    evidence = gather(space, history, pending, maximize)
+    winners = tuple(
+        row for row in (_winner(space, parent, maximize) for parent in parents) if row is not None
+    )
     suggestions = []
     for number in range(first, first + count):
-        evidence = gather(space, history, waiting, maximize)
-        suggestion = _suggest_one(space, evidence, (job, number), maximize, memory, recipe)
-        waiting.append(suggestion.values)
+        question = _Question(space, evidence, winners, (job, number), maximize, recipe)
+        suggestion = _suggest_one(question, memory)
+        row = space.encoding.encode([suggestion.values])
+        evidence = replace(evidence, P=np.vstack([evidence.P, row]))
         suggestions.append(suggestion)
     return suggestions
 
 
-def _suggest_one(
-    space: Space, evidence: Evidence, seed: tuple[int, int], maximize: bool, memory: Memory, recipe: Recipe
-) -> Suggestion:
-    taken = {fingerprint(row) for block in (evidence.X, evidence.F, evidence.P) for row in block}
+def _suggest_one(question: _Question, memory: Memory) -> Suggestion:
+    space, evidence = question.space, question.evidence
+    if not space.dimension:
+        return Suggestion({}, "repeat")
+    taken = {fingerprint(row) for row in question.tried}
     warnings: list[str] = []
     if space.cardinality is not None and len(taken) >= space.cardinality:
         warnings.append(f"all {space.cardinality} combinations were suggested already; repeating")
         taken = set()
-    issued = len(evidence.X) + len(evidence.F) + len(evidence.P)
-    if space.dimension and not warnings and (issued < design_size(space) or len(evidence.y) < _FEWEST):
-        row = next_of_design(initial_design(space, seed[0]), list(taken))
-        if row is not None:
-            return Suggestion(space.decode(row), "initial design")
-    if space.dimension and len(evidence.y) >= _FEWEST:
-        for rung in (recipe, None):
+    else:
+        for row in question.parents:
+            if fingerprint(row) not in taken:
+                return Suggestion(space.decode(row), "from a parent")
+        if len(question.tried) < design_size(space) or len(evidence.y) < _FEWEST:
+            for row in initial_design(space, question.seed[0]):
+                if fingerprint(row) not in taken:
+                    return Suggestion(space.decode(row), "initial design")
+    if len(evidence.y) >= _FEWEST:
+        for fitted in (True, False):
             try:
-                return _by_model(
-                    space, evidence, taken, seed, maximize, memory, rung or recipe, rung is not None, warnings
-                )
+                suggestion = _by_model(question, taken, memory, fitted)
             except _ERRORS as error:
-                what = "fitted model" if rung is not None else "model with default hyperparameters"
-                warnings.append(f"the {what} failed ({type(error).__name__}: {error})")
-    return replace(_random_untaken(space, taken, seed), warnings=tuple(warnings))
+                what = "the fitted model" if fitted else "the model with hyperparameters from the prior"
+                warnings.append(f"{what} failed ({type(error).__name__}: {error})")
+            else:
+                return replace(suggestion, warnings=tuple(warnings))
+    return replace(_random(question, taken), warnings=tuple(warnings))
 
 
-def _random_untaken(space: Space, taken: set[bytes], seed: tuple[int, int]) -> Suggestion:
-    rng = generator(seed, _PURPOSE)
-    codes = space.encoding.from_cube(rng.random((64, space.dimension)))
-    for row in codes:
+def _by_model(question: _Question, taken: set[bytes], memory: Memory, fitted: bool) -> Suggestion:
+    space, recipe = question.space, question.recipe
+    layout = Layout(space.encoding.categorical)
+    model = learn(question.evidence, layout, recipe, question.seed[0], memory, fitted=fitted)
+    good = model.X[np.argsort(model.mean, kind="stable")[: max(3, min(8, len(model.X) // 3))]]
+    search = Search(space.encoding, recipe, generator(question.seed, _SEARCH))
+    Z, score = search.maximise(model.ensemble, good)
+    for row, value in zip(Z, score, strict=True):
         if fingerprint(row) not in taken:
-            return Suggestion(space.decode(row), "random")
-    return Suggestion(space.decode(codes[0]), "random")
+            return _explain(question, model, row, float(value))
+    return _random(question, taken)
 
 
-def _by_model(
-    space: Space,
-    evidence: Evidence,
-    taken: set[bytes],
-    seed: tuple[int, int],
-    maximize: bool,
-    memory: Memory,
-    recipe: Recipe,
-    fitted: bool,
-    warnings: list[str],
-) -> Suggestion:
-    encoding = space.encoding
-    layout = Layout(encoding.categorical)
-    rows = representative(evidence.y, recipe.posterior_limit)
-    X = evidence.X[rows]
-    opinions = []
-    total = np.zeros(len(rows))
-    for member in recipe.members:
-        t = TRANSFORMS[member.transform](evidence.y)[rows]
-        if fitted:
-            theta = hyperparameters(evidence.X, evidence.y, layout, member, recipe, seed[0], memory)
-        else:
-            theta = default_prior(layout, length=member.length, noise=1e-2).mean
-        posterior = condition(Kernel(layout, theta), X, t)
-        mean, _ = posterior.predict(X)
-        total += mean
-        with_pending = condition_on_pending(posterior, evidence.P)
-        opinions.append(Opinion(with_pending, float(mean.min()), 1.0 / len(recipe.members)))
-    ensemble = Ensemble(tuple(opinions), learn_feasibility(evidence.X, evidence.F, layout))
-    good = X[np.argsort(total, kind="stable")[: max(3, min(8, len(X) // 3))]]
-    search = Search(encoding, recipe, generator(seed, _PURPOSE))
-    Z, _ = search.maximise(ensemble.score, ensemble.score_with_gradient, good)
-    for row in Z:
-        if fingerprint(row) not in taken:
-            return Suggestion(space.decode(row), "exploring", {}, tuple(warnings))
-    return replace(_random_untaken(space, taken, seed), warnings=tuple(warnings))
+def _explain(question: _Question, model: Model, row: Floats, score: float) -> Suggestion:
+    """The suggestion with its reason and the model's expectation in the objective's own units."""
+    mean, sd = model.predict(row[None])
+    posterior = model.posteriors[0]
+    plain_sd = posterior.predict(row[None])[1]
+    sign = -1.0 if question.maximize else 1.0
+    unit = float(sd[0] / plain_sd[0])
+    details = {
+        "expected_improvement": float(np.exp(min(score, 50.0))) * unit,
+        "predicted_mean": sign * float(mean[0]),
+        "predicted_sd": float(sd[0]),
+    }
+    unknown = plain_sd[0] > _UNKNOWN * np.sqrt(posterior.kernel.variance)
+    return Suggestion(question.space.decode(row), "exploring" if unknown else "exploiting", details)
+
+
+def _random(question: _Question, taken: set[bytes]) -> Suggestion:
+    """A draw that was not tried yet, if a few hundred draws find one."""
+    encoding = question.space.encoding
+    codes = encoding.from_cube(generator(question.seed, _FALLBACK).random((256, encoding.dimension)))
+    fresh = next((row for row in codes if fingerprint(row) not in taken), codes[0])
+    return Suggestion(question.space.decode(fresh), "random")
+
+
+def _winner(space: Space, parent: Sequence[Observation], maximize: bool) -> Floats | None:
+    """The code of a parent's best observation that is a point of this space."""
+    evidence = gather(space, parent, (), maximize)
+    return evidence.X[int(np.argmin(evidence.y))] if len(evidence.y) else None

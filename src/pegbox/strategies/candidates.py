@@ -18,6 +18,7 @@ single change of a small column; a joint gradient ascent in the free columns; sw
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -29,7 +30,20 @@ from pegbox.surrogate.descent import descend
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
 Score = Callable[[Floats], Floats]
-ScoreWithGradient = Callable[[Floats], tuple[Floats, Floats]]
+
+
+class Target(Protocol):
+    """What is maximised."""
+
+    def score(self, Z: Floats) -> Floats:
+        """Values (m,) at ``Z`` (m, d)."""
+
+    def score_with_gradient(self, Z: Floats) -> tuple[Floats, Floats]:
+        """Values (m,) and gradients (m, d)."""
+
+    def box(self, Z: Floats) -> tuple[Floats, Floats]:
+        """Bounds (m, d) for continuous improvement of each row."""
+
 
 #: Countable columns with at most this many values are swept.
 SMALL = 12
@@ -48,17 +62,14 @@ class Search:
         d = encoding.dimension
         self._share = min(1.0, max(2.0 / d, 0.25))
 
-    def maximise(
-        self, score: Score, score_with_gradient: ScoreWithGradient, good: Floats
-    ) -> tuple[Floats, Floats]:
+    def maximise(self, target: Target, good: Floats) -> tuple[Floats, Floats]:
         """Candidates (m, d) by falling score, with their scores (m,).
 
         Args:
-            score: The acquisition.
-            score_with_gradient: The same with its gradient.
+            target: What to maximise.
             good: (g, d) observed codes worth searching around, best first.
         """
-        recipe = self._recipe
+        recipe, score = self._recipe, target.score
         uniform = self._encoding.from_cube(self._rng.random((recipe.uniform, self._encoding.dimension)))
         parents = good[self._rng.integers(len(good), size=recipe.local)]
         widths = np.exp(self._rng.uniform(np.log(0.01), np.log(0.3), (recipe.local, 1)))
@@ -68,7 +79,7 @@ class Search:
         E, best = self._evolve(Z[elite], value[elite], score, 3, 0.12)
         E, best = _top(E, best, recipe.elite)
         E, best = self._sweep(E, best, score)
-        E, best = self._ascend(E, best, score, score_with_gradient)
+        E, best = self._ascend(E, best, target)
         E, best = _top(E, best, 3)
         E, best = self._sweep(E, best, score)
         E, best = self._evolve(E, best, score, 2, 0.02)
@@ -138,9 +149,7 @@ class Search:
             best = np.where(better, top, best)
         return E, best
 
-    def _ascend(
-        self, E: Floats, best: Floats, score: Score, score_with_gradient: ScoreWithGradient
-    ) -> tuple[Floats, Floats]:
+    def _ascend(self, E: Floats, best: Floats, target: Target) -> tuple[Floats, Floats]:
         free = ~self._small
         if not free.any() or not self._recipe.ascent_iterations:
             return E, best
@@ -148,15 +157,15 @@ class Search:
         def function(points: Floats, rows: npt.NDArray[np.intp]) -> tuple[Floats, Floats]:
             Z = E[rows]
             Z[:, free] = points
-            value, gradient = score_with_gradient(Z)
+            value, gradient = target.score_with_gradient(Z)
             return -value, -gradient[:, free]
 
-        p = int(free.sum())
+        lower, upper = target.box(E)
         points, _ = descend(
             function,
             E[:, free],
-            np.zeros(p),
-            np.ones(p),
+            lower[:, free],
+            upper[:, free],
             self._recipe.ascent_iterations,
             gradient_tolerance=1e-3,
             decrease_tolerance=1e-6,
@@ -164,7 +173,7 @@ class Search:
         Z = E.copy()
         Z[:, free] = points
         Z = self._encoding.snap(Z)
-        value = score(Z)
+        value = target.score(Z)
         better = value > best
         return np.where(better[:, None], Z, E), np.where(better, value, best)
 

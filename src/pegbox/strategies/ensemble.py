@@ -25,6 +25,7 @@ import numpy.typing as npt
 
 from pegbox.strategies.acquisition import log_expected_improvement, log_expected_improvement_gradient
 from pegbox.strategies.feasibility import Feasibility
+from pegbox.strategies.trust_region import TrustRegion
 from pegbox.surrogate.numerics import log_mean_exp
 from pegbox.surrogate.posterior import Posterior
 
@@ -42,10 +43,17 @@ class Opinion:
 
 @dataclass(frozen=True)
 class Ensemble:
-    """The members and, once something failed, the feasibility model."""
+    """The members and, once something failed, the feasibility model.
+
+    Attributes:
+        opinions: At least one.
+        feasibility: None while nothing failed.
+        region: Where candidates may lie; None for everywhere.
+    """
 
     opinions: tuple[Opinion, ...]
     feasibility: Feasibility | None
+    region: TrustRegion | None = None
 
     def score(self, Z: Floats) -> Floats:
         """The acquisition (m,) at candidates ``Z`` (m, d)."""
@@ -54,10 +62,12 @@ class Ensemble:
             mean, sd = opinion.posterior.predict(Z)
             parts.append(log_expected_improvement(mean, sd, opinion.best))
         total = self._combine(np.stack(parts))
+        if self.region is not None:
+            total = total + self.region.penalty(Z)
         return total if self.feasibility is None else total + self.feasibility.log_probability(Z)
 
     def score_with_gradient(self, Z: Floats) -> tuple[Floats, Floats]:
-        """The acquisition (m,) and its gradient (m, d); zero in categorical columns."""
+        """The acquisition (m,) without the region's penalty, and its gradient (m, d); 0 in categorical columns."""
         values, gradients = [], []
         for opinion in self.opinions:
             mean, sd, d_mean, d_sd = opinion.posterior.predict_with_gradient(Z)
@@ -72,6 +82,10 @@ class Ensemble:
             return total, gradient
         value, more = self.feasibility.log_probability_with_gradient(Z)
         return total + value, gradient + more
+
+    def box(self, Z: Floats) -> tuple[Floats, Floats]:
+        """Bounds (m, d) within which each candidate may be improved continuously."""
+        return (np.zeros_like(Z), np.ones_like(Z)) if self.region is None else self.region.box(Z)
 
     def _log_weights(self) -> Floats:
         return np.array([math.log(opinion.weight) for opinion in self.opinions])

@@ -69,4 +69,4 @@ def learn_feasibility(X: Floats, F: Floats, layout: Layout) -> Feasibility | Non
 
 
 def _prior(layout: Layout) -> Prior:
-    return default_prior(layout, noise=_NOISE, noise_deviation=0.5)
+    return default_prior(layout, noise=_NOISE, noise_below=0.5, noise_above=0.5)

@@ -13,8 +13,6 @@ parameter occurs equally often, the best of a few by the smallest distance betwe
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 import numpy.typing as npt
 
@@ -60,15 +58,6 @@ def _smallest_distance(U: Floats, categorical: npt.NDArray[np.bool_], levels: Fl
     total = (D * D).sum(axis=2)
     total[np.diag_indices(len(U))] = np.inf
     return float(total.min())
-
-
-def next_of_design(design: Floats, taken: Sequence[bytes]) -> Floats | None:
-    """The first point of the design that was not taken yet, or None."""
-    known = set(taken)
-    for row in design:
-        if fingerprint(row) not in known:
-            return np.asarray(row)
-    return None
 
 
 def fingerprint(row: Floats) -> bytes:

@@ -11,13 +11,17 @@ class Member:
 
     Attributes:
         transform: Name of an output transform of :mod:`pegbox.surrogate.transforms`.
-        length: Shift of the typical log length scale of the prior.
-        noise: Typical noise variance of the prior, in units of the transformed values' variance.
+        length: Typical log length scale of a single column under the prior.
+        noise: Typical noise variance under the prior, in units of the transformed values' variance.
+        shrink: What is taken off every fitted log length scale: a member that doubts how far the fit reaches.
+        weight: Share in the averaged improvement, relative to the others.
     """
 
     transform: str
     length: float = 0.4
     noise: float = 1e-3
+    shrink: float = 0.0
+    weight: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -26,16 +30,19 @@ class Recipe:
 
     Attributes:
         members: The models whose expected improvement is averaged.
+        noise_below: Prior deviation of the log noise variance below its typical value.
         full_iterations, warm_iterations: Bounds of a full fit and of a fit that starts from the last full one.
         starts: Starting points of a full fit.
         uniform, local: Random candidates over the whole space and around the best observations.
         elite: How many candidates are improved further.
         ascent_iterations: Bound of the gradient ascent of the elite.
+        trust_radius: Half-width of the first trust region.
         fit_limit: The most observations a fit looks at.
         posterior_limit: The most observations a posterior is conditioned on.
     """
 
     members: tuple[Member, ...] = (Member("half_rank"),)
+    noise_below: float = 1.0
     full_iterations: int = 30
     warm_iterations: int = 12
     starts: int = 3
@@ -43,8 +50,9 @@ class Recipe:
     local: int = 512
     elite: int = 5
     ascent_iterations: int = 20
+    trust_radius: float = 0.2
     fit_limit: int = 150
-    posterior_limit: int = 400
+    posterior_limit: int = 300
 
 
 DEFAULT = Recipe()

@@ -58,4 +58,6 @@ def suggest(
     if strategy in ("Random", "Hyperband"):
         return suggest_random(space, count, seed)
     memory = memory if memory is not None else Memory()
-    return suggest_bayesian(space, history, pending, count, seed, maximize=maximize, memory=memory)
+    return suggest_bayesian(
+        space, history, pending, count, seed, maximize=maximize, memory=memory, parents=parents
+    )

@@ -44,7 +44,7 @@ def descend(
     decrease_tolerance: float = 1e-9,
     first_step: float = 0.1,
 ) -> tuple[Floats, Floats]:
-    """Minimise from every row of ``start`` (m, p) within ``lower`` and ``upper`` (p,).
+    """Minimise from every row of ``start`` (m, p) within ``lower`` and ``upper``, (p,) or (m, p).
 
     A point where the function is not finite is a failed step, never a result. A row stops when its projected
     gradient is below ``gradient_tolerance``, when a step lowers the value by less than ``decrease_tolerance``
@@ -53,8 +53,9 @@ def descend(
     Returns:
         The best points (m, p) and their values (m,); never worse than the start.
     """
+    m, p = start.shape
+    lower, upper = np.broadcast_to(lower, (m, p)), np.broadcast_to(upper, (m, p))
     x = np.clip(start, lower, upper)
-    m, p = x.shape
     f, g = function(x, np.arange(m))
     live = np.isfinite(f) & np.isfinite(g).all(axis=1)
     f = np.where(live, f, np.inf)
@@ -69,7 +70,7 @@ def descend(
             break
         direction = _direction(projected, H, free, fresh, first_step)
         new_x, new_f, new_g = _line_search(function, x, f, g, direction, lower, upper, live)
-        live &= f - new_f > decrease_tolerance * np.maximum(1.0, np.abs(f))
+        live &= new_f + decrease_tolerance * np.maximum(1.0, np.abs(f)) < f
         _update(H, fresh, new_x - x, new_g - g)
         x, f, g = new_x, new_f, new_g
     return x, f
@@ -100,7 +101,7 @@ def _line_search(
     t = 1.0
     todo = np.nonzero(live)[0]
     for _ in range(_BACKTRACKS):
-        trial = np.clip(x[todo] + t * direction[todo], lower, upper)
+        trial = np.clip(x[todo] + t * direction[todo], lower[todo], upper[todo])
         value, gradient = function(trial, todo)
         slope = (g[todo] * (trial - x[todo])).sum(axis=1)
         good = np.isfinite(gradient).all(axis=1) & (value <= f[todo] + _ARMIJO * slope)

@@ -34,14 +34,17 @@ Floats = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Prior:
-    """Normal priors of the entries of ``theta``, and the box they are searched in.
+    """Two-sided normal priors of the entries of ``theta``, and the box they are searched in.
 
     Attributes:
-        mean, deviation, lower, upper: (d + 4,) each.
+        mean: Most likely values (d + 4,).
+        below, above: Deviations on either side of the mean (d + 4,).
+        lower, upper: The box (d + 4,).
     """
 
     mean: Floats
-    deviation: Floats
+    below: Floats
+    above: Floats
     lower: Floats
     upper: Floats
 
@@ -50,19 +53,28 @@ def default_prior(
     layout: Layout,
     *,
     length: float = 0.4,
-    length_deviation: float = 1.0,
     noise: float = 1e-3,
-    noise_deviation: float = 1.0,
+    noise_below: float = 1.0,
+    noise_above: float = 1.0,
 ) -> Prior:
-    """The prior of a usual tuning problem; ``length`` shifts the typical log length scale."""
+    """The prior of a usual tuning problem.
+
+    Args:
+        layout: The columns.
+        length: Typical log length scale of a single numeric column.
+        noise: Typical noise variance, in units of the transformed values' variance.
+        noise_below, noise_above: Deviations of its logarithm on either side. Too much freedom above lets real
+            structure be explained away as noise.
+    """
     d = layout.d
     numeric = max(int((~layout.categorical).sum()), 1)
     center = np.where(layout.categorical, 0.25, length + 0.5 * math.log(numeric))
     mean = np.concatenate([center, [0.0, -1.5, -1.5, math.log(noise)]])
-    deviation = np.concatenate([np.full(d, length_deviation), [1.0, 1.5, 1.5, noise_deviation]])
+    below = np.concatenate([np.ones(d), [1.0, 1.5, 1.5, noise_below]])
+    above = np.concatenate([np.ones(d), [1.0, 1.5, 1.5, noise_above]])
     lower = np.concatenate([np.full(d, math.log(0.02)), [math.log(0.05), -6.0, -6.0, math.log(1e-6)]])
     upper = np.concatenate([np.full(d, math.log(50.0)), [math.log(20.0), 3.0, 3.0, 0.0]])
-    return Prior(mean, deviation, lower, upper)
+    return Prior(mean, below, above, lower, upper)
 
 
 @dataclass(frozen=True)
@@ -107,14 +119,15 @@ def map_loss(theta: Floats, evidence: Evidence) -> tuple[float, Floats]:
     m = float(ones @ y) / (float(ones.sum()) + 1.0)
     centred = y - m
     alpha = inverse @ centred
-    z = (theta - prior.mean) / prior.deviation
+    deviation = np.where(theta < prior.mean, prior.below, prior.above)
+    z = (theta - prior.mean) / deviation
     log_determinant = float(np.log(L.ravel()[:: n + 1]).sum())
     loss = 0.5 * float(centred @ alpha) + log_determinant + 0.5 * m * m + 0.5 * float(z @ z)
     # dloss/dK = G / 2 with G = K^-1 - alpha alpha'; every pair occurs twice, the diagonal once
     G = (inverse - alpha[:, None] * alpha).ravel()
     trace = float(G[:: n + 1].sum())
     G = G[evidence.lower]
-    gradient = z / prior.deviation
+    gradient = z / deviation
     gradient[:d] += pairs.length_gradient(G, evidence.D)
     gradient[d] += float(G @ pairs.k) + 0.5 * s2 * trace
     if pairs.dw1 is not None and pairs.dw2 is not None:

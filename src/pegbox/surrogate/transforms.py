@@ -90,6 +90,22 @@ def yeo_johnson(y: Floats) -> Floats:
     return standardise(t[int(np.argmax(likelihood))])
 
 
+def invert(t_new: Floats, t: Floats, y: Floats) -> Floats:
+    """Raw values that belong to transformed ones, by interpolation between observed pairs (t, y).
+
+    Beyond the observed range the line through its ends goes on; all-equal values have no unit, so they invert to
+    themselves plus nothing.
+    """
+    order = np.argsort(t, kind="stable")
+    low, high = order[0], order[-1]
+    inside = np.interp(t_new, t[order], np.maximum.accumulate(y[order]))
+    width = float(t[high] - t[low])
+    slope = (y[high] / width - y[low] / width) if width > 0 else 0.0
+    outside = np.where(t_new < t[low], t_new - t[low], np.maximum(t_new - t[high], 0.0))
+    limit = np.finfo(float).max
+    return np.clip(inside + slope * outside, -limit, limit)
+
+
 TRANSFORMS = {
     "standardise": standardise,
     "half_rank": half_rank,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
+
 from pegbox.space import (
     CategoricalRange,
     ContinuousRange,
@@ -24,9 +25,13 @@ fraction = st.floats(0.0, 0.999999)
 @st.composite
 def ranges(draw: st.DrawFn) -> ParameterRange:
     """Any range that is one."""
-    kind = draw(st.sampled_from(["linear", "log", "reverse", "auto", "integer", "log integer", "categorical"]))
+    kind = draw(
+        st.sampled_from(["linear", "log", "reverse", "auto", "integer", "log integer", "categorical"])
+    )
     if kind == "categorical":
-        return CategoricalRange("p", tuple(draw(st.lists(st.text("ab 1é", max_size=4), min_size=1, max_size=9, unique=True))))
+        return CategoricalRange(
+            "p", tuple(draw(st.lists(st.text("ab 1é", max_size=4), min_size=1, max_size=9, unique=True)))
+        )
     if kind in ("integer", "log integer"):
         scaling = Scaling.LINEAR if kind == "integer" else Scaling.LOGARITHMIC
         least = 1 if kind == "log integer" else -(10**9)

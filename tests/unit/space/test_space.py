@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 import pytest
+
 from pegbox.errors import SpaceError
 from pegbox.space import (
     CategoricalRange,
@@ -46,7 +47,10 @@ def test_every_problem_of_an_aws_request_is_reported_at_once() -> None:
                     {"Name": "h", "MinValue": "0", "MaxValue": "3", "ScalingType": "ReverseLogarithmic"},
                     {"Name": "a", "MinValue": "0", "MaxValue": "3"},
                 ],
-                "CategoricalParameterRanges": [{"Name": "i", "Values": []}, {"Name": "j", "Values": ["u", "u"]}],
+                "CategoricalParameterRanges": [
+                    {"Name": "i", "Values": []},
+                    {"Name": "j", "Values": ["u", "u"]},
+                ],
             }
         )
     problems = caught.value.problems
@@ -74,7 +78,9 @@ def test_aws_ranges_become_a_space_in_order() -> None:
         {
             "CategoricalParameterRanges": [{"Name": "k", "Values": ["u", "v"]}],
             "IntegerParameterRanges": [{"Name": "n", "MinValue": "1", "MaxValue": "1e2"}],
-            "ContinuousParameterRanges": [{"Name": "x", "MinValue": "1e-3", "MaxValue": "1", "ScalingType": "Linear"}],
+            "ContinuousParameterRanges": [
+                {"Name": "x", "MinValue": "1e-3", "MaxValue": "1", "ScalingType": "Linear"}
+            ],
         }
     )
     assert space.parameters == (
@@ -128,7 +134,9 @@ def test_unreadable_texts_are_all_reported() -> None:
     with pytest.raises(SpaceError) as caught:
         values_from_text(MIXED, {"rate": "fast", "layers": "9", "kind": "a", "static": "1"})
     assert len(caught.value.problems) == 3
-    good = values_from_text(MIXED, {"rate": "0.1", "momentum": "0.9", "layers": "2", "kind": "a", "static": "1"})
+    good = values_from_text(
+        MIXED, {"rate": "0.1", "momentum": "0.9", "layers": "2", "kind": "a", "static": "1"}
+    )
     assert good == {"rate": 0.1, "momentum": 0.9, "layers": 2, "kind": "a"}
 
 
@@ -149,4 +157,6 @@ def test_json_round_trip() -> None:
 def test_problems_of_values() -> None:
     """Missing, unknown and out-of-range values are told apart; a bool is no number."""
     assert MIXED.problems({"rate": 1.0, "momentum": 0.9, "layers": 1, "kind": "a"}) == []
-    assert len(MIXED.problems({"rate": math.nan, "momentum": True, "layers": 1.0, "kind": "z", "more": 1})) == 5
+    assert (
+        len(MIXED.problems({"rate": math.nan, "momentum": True, "layers": 1.0, "kind": "z", "more": 1})) == 5
+    )

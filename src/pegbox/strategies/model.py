@@ -1,0 +1,95 @@
+"""From evidence to an ensemble that can be searched.
+
+==========  ==========================================================================  ==========
+symbol      meaning                                                                     shape
+==========  ==========================================================================  ==========
+X, y        codes and raw values that the posteriors are conditioned on                 (n, d), (n,)
+t_i         values as member i sees them                                                (n,)
+mean        average over members of the posterior mean at X                             (n,)
+==========  ==========================================================================  ==========
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from pegbox.strategies.ensemble import Ensemble, Opinion
+from pegbox.strategies.evidence import Evidence
+from pegbox.strategies.feasibility import learn_feasibility
+from pegbox.strategies.memory import Memory
+from pegbox.strategies.recipe import Member, Recipe
+from pegbox.strategies.schedule import hyperparameters
+from pegbox.strategies.trust_region import trust_region
+from pegbox.surrogate.fit import default_prior
+from pegbox.surrogate.kernel import Kernel, Layout
+from pegbox.surrogate.posterior import Posterior, condition, condition_on_pending
+from pegbox.surrogate.subset import representative
+from pegbox.surrogate.transforms import TRANSFORMS, invert
+
+Floats = npt.NDArray[np.float64]
+
+#: Noise variance of the model whose hyperparameters come from the prior alone.
+_UNFITTED_NOISE = 1e-2
+
+
+@dataclass(frozen=True)
+class Model:
+    """What is believed about one job.
+
+    Attributes:
+        X, y: The observations the posteriors hold (n, d), (n,).
+        mean: Posterior mean at ``X``, averaged over members, transformed units (n,).
+        posteriors: One per member, without pending trials.
+        ensemble: The same with pending trials, ready to be maximised.
+    """
+
+    X: Floats
+    y: Floats
+    mean: Floats
+    posteriors: tuple[Posterior, ...]
+    ensemble: Ensemble
+
+    def predict(self, Z: Floats) -> tuple[Floats, Floats]:
+        """Mean and deviation (m,) at ``Z`` (m, d) in raw units, by the first member."""
+        posterior = self.posteriors[0]
+        mean, sd = posterior.predict(Z)
+        raw = invert(mean, posterior.y, self.y)
+        return raw, 0.5 * (invert(mean + sd, posterior.y, self.y) - invert(mean - sd, posterior.y, self.y))
+
+
+def learn(
+    evidence: Evidence, layout: Layout, recipe: Recipe, job_seed: int, memory: Memory, *, fitted: bool = True
+) -> Model:
+    """The model of ``evidence``; with ``fitted`` false its hyperparameters are those of the prior.
+
+    Raises:
+        NotPositiveDefinite: When a covariance matrix has no factor.
+    """
+    rows = representative(evidence.y, recipe.posterior_limit)
+    X, y = evidence.X[rows], evidence.y[rows]
+    posteriors, opinions = [], []
+    total_weight = sum(member.weight for member in recipe.members)
+    mean = np.zeros(len(rows))
+    for member in recipe.members:
+        if fitted:
+            theta = hyperparameters(evidence.X, evidence.y, layout, member, recipe, job_seed, memory)
+        else:
+            theta = _prior_theta(layout, member)
+        t = TRANSFORMS[member.transform](evidence.y)[rows]
+        posterior = condition(Kernel(layout, theta), X, t)
+        at_observed, _ = posterior.predict(X)
+        mean += at_observed / len(recipe.members)
+        with_pending = condition_on_pending(posterior, evidence.P)
+        posteriors.append(posterior)
+        opinions.append(Opinion(with_pending, float(at_observed.min()), member.weight / total_weight))
+    tried = np.vstack([evidence.X, evidence.F, evidence.P])
+    region = trust_region(tried, layout.categorical, recipe.trust_radius)
+    feasibility = learn_feasibility(evidence.X, evidence.F, layout)
+    return Model(X, y, mean, tuple(posteriors), Ensemble(tuple(opinions), feasibility, region))
+
+
+def _prior_theta(layout: Layout, member: Member) -> Floats:
+    return default_prior(layout, length=member.length, noise=_UNFITTED_NOISE).mean

@@ -1,0 +1,105 @@
+"""Acquisition, ensemble, feasibility and trust region: gradients and meaning."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from pegbox.strategies.acquisition import log_expected_improvement, log_expected_improvement_gradient
+from pegbox.strategies.ensemble import Ensemble, Opinion
+from pegbox.strategies.feasibility import learn_feasibility
+from pegbox.strategies.trust_region import trust_region
+from pegbox.surrogate.fit import default_prior
+from pegbox.surrogate.kernel import Kernel, Layout
+from pegbox.surrogate.posterior import Posterior, condition
+from pegbox.surrogate.transforms import standardise
+
+Floats = npt.NDArray[np.float64]
+
+LAYOUT = Layout(np.array([False, True, False]))
+
+
+def _data(n: int, seed: int) -> tuple[Floats, Floats]:
+    rng = np.random.default_rng(seed)
+    X = rng.random((n, 3))
+    X[:, 1] = rng.integers(0, 3, n)
+    return X, standardise(np.cos(4 * X).sum(axis=1))
+
+
+def _posterior(seed: int) -> Posterior:
+    X, y = _data(15, 0)
+    theta = default_prior(LAYOUT).mean + 0.3 * np.random.default_rng(seed).normal(size=LAYOUT.size)
+    return condition(Kernel(LAYOUT, theta), X, y)
+
+
+def test_expected_improvement_is_the_mean_improvement() -> None:
+    """The closed form equals the average of max(best - f, 0) over many draws."""
+    draws = np.random.default_rng(0).standard_normal(2_000_000)
+    for mean, sd in ((0.0, 1.0), (1.0, 0.5), (-2.0, 0.3)):
+        plain = np.maximum(0.2 - (mean + sd * draws), 0).mean()
+        value = np.exp(log_expected_improvement(np.array([mean]), np.array([sd]), 0.2))[0]
+        assert value == pytest.approx(plain, rel=2e-2)
+
+
+def test_hopeless_candidates_stay_comparable() -> None:
+    """Fifty deviations away the improvement underflows, its logarithm still tells which is better."""
+    value = log_expected_improvement(np.array([50.0, 60.0]), np.ones(2), 0.0)
+    assert np.isfinite(value).all()
+    assert value[0] > value[1]
+
+
+@pytest.mark.parametrize("failures", [0, 4])
+def test_score_gradient_is_the_difference_quotient(failures: int) -> None:
+    """The gradient of two opinions and a feasibility model agrees with central differences."""
+    X, _ = _data(15, 0)
+    feasibility = learn_feasibility(X, _data(4, 5)[0][:failures], LAYOUT)
+    assert (feasibility is None) == (failures == 0)
+    ensemble = Ensemble((Opinion(_posterior(1), -1.0, 0.7), Opinion(_posterior(2), -1.2, 0.3)), feasibility)
+    Z, _ = _data(6, 9)
+    value, gradient = ensemble.score_with_gradient(Z)
+    assert np.allclose(value, ensemble.score(Z))
+    assert not gradient[:, 1].any()
+    for j in (0, 2):
+        step = np.zeros(3)
+        step[j] = 1e-5
+        quotient = (ensemble.score(Z + step) - ensemble.score(Z - step)) / 2e-5
+        assert np.allclose(gradient[:, j], quotient, rtol=1e-3, atol=1e-3)
+
+
+def test_gradient_of_one_opinion_far_away_is_finite() -> None:
+    """Deep in the tail the two ratios of the gradient do not overflow."""
+    value, gradient = log_expected_improvement_gradient(
+        np.array([1e5]), np.array([1e-3]), np.ones((1, 2)), np.ones((1, 2)), 0.0
+    )
+    assert np.isfinite(value).all()
+    assert np.isfinite(gradient).all()
+
+
+def test_failures_are_learnt_where_they_happen() -> None:
+    """Success is likely where trials succeeded and unlikely where they failed."""
+    layout = Layout(np.array([False, False]))
+    X = np.random.default_rng(0).random((40, 2))
+    bad = X[:, 0] > 0.7
+    feasibility = learn_feasibility(X[~bad], X[bad], layout)
+    assert feasibility is not None
+    p = np.exp(feasibility.log_probability(np.array([[0.2, 0.5], [0.9, 0.5]])))
+    assert p[0] > 0.85
+    assert p[1] < 0.25
+
+
+def test_trust_region_grows_until_it_is_gone() -> None:
+    """Near points are free, far ones are barred but ordered by distance; with enough points nothing is barred."""
+    categorical = np.array([False, True])
+    region = trust_region(np.array([[0.5, 0.0], [0.1, 1.0]]), categorical, 0.2)
+    assert region is not None
+    assert 0.2 < region.radius < 0.3
+    penalty = region.penalty(np.array([[0.6, 2.0], [0.0, 0.0], [0.9, 0.0], [1.0, 0.0]]))
+    assert penalty[:2].tolist() == [0.0, 0.0]
+    assert penalty[2] < -1e5
+    assert penalty[3] < penalty[2]
+    lower, upper = region.box(np.array([[0.6, 2.0]]))
+    assert lower[0, 0] == pytest.approx(0.5 - region.radius)
+    assert upper[0, 0] == pytest.approx(0.5 + region.radius)
+    assert trust_region(np.random.default_rng(0).random((15, 2)), categorical, 0.2) is None
+    assert trust_region(np.zeros((3, 2)), np.array([True, True]), 0.2) is None
