@@ -43,7 +43,7 @@ FEWEST_VALUES = 3
 #: Static hyperparameters that name the maximum resource where MaxResource is not given.
 EPOCH_NAMES = ("epochs", "numepochs", "n-epochs", "n_epochs", "num_epochs")
 
-_CONFIG = "StrategyConfig.HyperbandStrategyConfig"
+_CONFIG = "HyperParameterTuningJobConfig.StrategyConfig.HyperbandStrategyConfig"
 
 
 def infer_max_resource(static: Mapping[str, str]) -> int | None:
