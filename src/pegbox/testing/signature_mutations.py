@@ -66,7 +66,7 @@ def signed_request(rng: Random, key: Key, now: datetime, host: str = "127.0.0.1:
     if rng.random() < 0.3:
         body = b"Action=ListMetrics&Version=2010-08-01&MetricName=m%d" % rng.randrange(10**6)
         headers = {"Content-Type": "application/x-www-form-urlencoded; charset=utf-8"}
-        target, service = rng.choice(("/", "/?a=b&c=%20d")), "monitoring"
+        target, service = rng.choice(("/", "/?Namespace=a%20b&RecentlyActive=PT3H")), "monitoring"
     if rng.random() < 0.3:
         headers["X-Amz-User-Agent"] = "aws sdk"
     return _signed(rng, key, now, host, target, headers, body, service)

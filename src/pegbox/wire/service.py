@@ -12,6 +12,7 @@ from pegbox.wire.http import Request, Response
 from pegbox.wire.model import Operation, ServiceModel
 from pegbox.wire.modelfile import load_models
 from pegbox.wire.protocols import AwsJson, Query, RpcV2Cbor, WireProtocol
+from pegbox.wire.protocols.decoder import shown
 from pegbox.wire.protocols.faults import describe
 from pegbox.wire.protocols.query import form_fields
 from pegbox.wire.served import SERVED
@@ -187,7 +188,7 @@ class Service:
         refusal: ApiError | None = None
         if version not in _JSON:
             refusal = SerializationException(
-                f"The content type must be {protocol.content_type}, not '{content_type[:100]}'."
+                f"The content type must be {protocol.content_type}, not '{shown(content_type)}'."
             )
         elif model is not None and protocol.name not in model.protocols:
             refusal = UnknownOperationException(f"The service {model.name} does not speak AWS JSON.")

@@ -23,12 +23,11 @@ from typing import Any
 from pegbox.errors import ValidationException
 from pegbox.wire import patterns
 from pegbox.wire.model import Ref, Shape
-from pegbox.wire.protocols.decoder import Decoded, Unknown, element_path, member_path
+from pegbox.wire.protocols.decoder import Decoded, Unknown, element_path, member_path, shown
 
 #: Most problems spelt out in one message; the rest is counted.
 SHOWN_PROBLEMS = 30
 
-_SHOWN_CHARACTERS = 120
 _SHOWN_ENUM_VALUES = 400
 
 
@@ -76,10 +75,10 @@ def message_for(problems: Sequence[str], count: int | None = None) -> str:
         count: How many there are, if more than are given.
     """
     total = len(problems) if count is None else count
-    shown = list(problems[:SHOWN_PROBLEMS])
-    if total > len(shown):
-        shown.append(f"and {total - len(shown)} more")
-    return f"{total} validation error{'s' if total > 1 else ''} detected: {'; '.join(shown)}"
+    texts = list(problems[:SHOWN_PROBLEMS])
+    if total > len(texts):
+        texts.append(f"and {total - len(texts)} more")
+    return f"{total} validation error{'s' if total > 1 else ''} detected: {'; '.join(texts)}"
 
 
 def constraint(value: Any, path: str, broken: str, *, hidden: bool = False) -> str:
@@ -91,8 +90,8 @@ def constraint(value: Any, path: str, broken: str, *, hidden: bool = False) -> s
         broken: What it failed, for example ``Member must not be null``.
         hidden: Whether the value must not be shown.
     """
-    shown = "Value" if hidden else "Value null" if value is None else f"Value '{_shown(value)}'"
-    return f"{shown} at '{path}' failed to satisfy constraint: {broken}"
+    what = "Value" if hidden else "Value null" if value is None else f"Value '{shown(str(value))}'"
+    return f"{what} at '{path}' failed to satisfy constraint: {broken}"
 
 
 def missing_members(result: Mapping[str, Any], shape: Shape) -> list[str]:
@@ -169,7 +168,7 @@ def _map(problems: _Problems, value: Mapping[str, Any], shape: Shape, path: str,
         broken = _broken(item, shape.value.shape)
         if broken:
             rule = f"Map value must satisfy constraint: [{', '.join(broken)}]"
-            problems.add(constraint(item, f"{path}.{_shown(key)}", rule, hidden=secret))
+            problems.add(constraint(item, f"{path}.{shown(str(key))}", rule, hidden=secret))
 
 
 def _broken(value: Any, shape: Shape) -> list[str]:
@@ -202,7 +201,7 @@ def _outside(measure: float, shape: Shape, what: str) -> list[str]:
 
 def _unknown(unknown: Unknown) -> str:
     where = f"'{unknown.path}'" if unknown.path else "the request"
-    name = _shown(unknown.name)
+    name = shown(unknown.name)
     # A rare error should not cost every start its import.
     import difflib
 
@@ -233,11 +232,4 @@ def _enum(values: Sequence[str]) -> str:
     text = ", ".join(values)
     return (
         text if len(text) <= _SHOWN_ENUM_VALUES else f"{text[:_SHOWN_ENUM_VALUES]}... ({len(values)} in all)"
-    )
-
-
-def _shown(value: Any) -> str:
-    text = str(value)
-    return (
-        text if len(text) <= _SHOWN_CHARACTERS else f"{text[:_SHOWN_CHARACTERS]}... ({len(text)} characters)"
     )

@@ -278,3 +278,13 @@ def test_unknown_operations_and_services_are_told_apart(extended: Service) -> No
         _params(extended, "Nope", {})
     with pytest.raises(UnknownOperationException, match="names no service"):
         _params(extended, "ListTrainingJobs", {}, prefix="Nope")
+
+
+def test_what_a_client_sent_cannot_forge_a_line_of_a_log(extended: Service) -> None:
+    """Control characters are quoted as escapes, in values, names and keys alike."""
+    message = _refused(extended, "ListTrainingJobs", {"SortBy": "a\nERROR x\x1b[2J\u2028", "b\r\n": 1})
+    assert message.isprintable()
+    assert "Value 'a\\nERROR x\\x1b[2J\\u2028' at 'sortBy'" in message
+    with pytest.raises(SerializationException) as caught:
+        _params(extended, "CreateTrainingJob", {"HyperParameters": {"a\nb": 1}})
+    assert caught.value.message == "'hyperParameters.a\\nb.value' must be a string, not a number"

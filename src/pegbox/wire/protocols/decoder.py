@@ -18,6 +18,7 @@ from __future__ import annotations
 import base64
 import binascii
 import math
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -30,6 +31,7 @@ from pegbox.wire.protocols import timestamps
 _INTEGER_BITS = {"integer": 32, "long": 64}
 _NON_FINITE = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 _SHOWN_PROBLEMS = 20
+_UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +60,12 @@ class Decoded:
 
     params: dict[str, Any]
     unknown: tuple[Unknown, ...] = ()
+
+
+def shown(text: str, longest: int = 120) -> str:
+    """A client's text as a message quotes it: shortened, and without characters that could forge a line of a log."""
+    short = text if len(text) <= longest else f"{text[:longest]}... ({len(text)} characters)"
+    return short if short.isprintable() else _UNPRINTABLE.sub(lambda found: ascii(found[0])[1:-1], short)
 
 
 def member_path(path: str, name: str) -> str:
@@ -154,7 +162,9 @@ class Decoder:
             return {}
         key, value = ref.shape.key, ref.shape.value
         return {
-            self.string(name, key.shape, f"{path}.key"): self._present(item, value, f"{path}.{name}.value")
+            self.string(name, key.shape, f"{path}.key"): self._present(
+                item, value, f"{path}.{shown(str(name))}.value"
+            )
             for name, item in tree.items()
         }
 

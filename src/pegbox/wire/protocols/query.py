@@ -36,7 +36,7 @@ from pegbox.errors import SerializationException
 from pegbox.wire.http import Request, Response
 from pegbox.wire.model import Operation, Ref, ServiceModel, Shape
 from pegbox.wire.protocols import timestamps
-from pegbox.wire.protocols.decoder import Decoded, Decoder, element_path, member_path
+from pegbox.wire.protocols.decoder import Decoded, Decoder, element_path, member_path, shown
 from pegbox.wire.protocols.encoder import Encoder
 from pegbox.wire.protocols.faults import Fault
 
@@ -120,7 +120,7 @@ def form_fields(request: Request) -> dict[str, str]:
             pairs = parse_qsl(text, keep_blank_values=True, max_num_fields=_MAX_FIELDS, errors="strict")
             for name, value in pairs:
                 if name in fields:
-                    raise SerializationException(f"The field '{name[:100]}' is there twice")
+                    raise SerializationException(f"The field '{shown(name)}' is there twice")
                 fields[name] = value
     except ValueError as error:
         raise SerializationException(f"The form cannot be read: {error}") from None
@@ -132,14 +132,14 @@ def _tree(fields: Mapping[str, str]) -> Tree:
     for name, value in fields.items():
         *above, last = name.split(".")
         if len(above) >= _MAX_DEPTH:
-            raise SerializationException(f"The field '{name[:100]}' is nested too deeply")
+            raise SerializationException(f"The field '{shown(name)}' is nested too deeply")
         node: Any = root
         for part in above:
             node = node.setdefault(part, {})
             if not isinstance(node, dict):
                 break
         if not isinstance(node, dict) or last in node:
-            raise SerializationException(f"The field '{name[:100]}' is both a value and a structure")
+            raise SerializationException(f"The field '{shown(name)}' is both a value and a structure")
         node[last] = value
     return root
 
@@ -172,7 +172,7 @@ class _QueryDecoder(Decoder):
                 self.wrong(path, f"entries with {names[0]} and {names[1]}", entry)
                 continue
             name = self.string(entry[names[0]], key.shape, f"{path}.key")
-            decoded[name] = self.value(entry[names[1]], value, f"{path}.{name}.value")
+            decoded[name] = self.value(entry[names[1]], value, f"{path}.{shown(name)}.value")
         return decoded
 
     def integer(self, tree: Any, shape: Shape, path: str) -> int:
@@ -202,7 +202,7 @@ class _QueryDecoder(Decoder):
             return {}
         for other in tree:
             if other != name:
-                self.problem(f"'{member_path(path, other)}' is not an element of a list")
+                self.problem(f"'{member_path(path, shown(other))}' is not an element of a list")
         return tree.get(name, {})
 
     def _in_order(self, numbered: Any, path: str) -> Iterable[Any]:
