@@ -201,7 +201,6 @@ class SimulatedExecutor:
     def __init__(self, machine: SimulatedMachine) -> None:
         self._machine = machine
         self._sink: ReportSink | None = None
-        self._known: set[str] = set()
 
     def open(self, sink: ReportSink) -> None:
         """Start serving."""
@@ -209,12 +208,10 @@ class SimulatedExecutor:
 
     def launch(self, order: AttemptOrder) -> None:
         """Start an attempt."""
-        self._known.add(order.attempt_id)
         self._machine.start(order)
 
     def resume(self, order: AttemptOrder) -> None:
         """Go on with an attempt; start it only if it never was."""
-        self._known.add(order.attempt_id)
         attempt = self._machine.attempts.get(order.attempt_id)
         if attempt is None:
             self._machine.start(order)
@@ -246,8 +243,8 @@ class SimulatedExecutor:
         time, count = machine.clock.monotonic(), 0
         for attempt in list(machine.attempts.values()):
             at = attempt.next_time(time)
-            # An agent that the server has not asked after does not talk: it waits to be adopted.
-            if at is None or at > time or attempt.order.attempt_id not in self._known:
+            # Agents come back by themselves and tell what is on their spools, also of attempts that nobody asks after.
+            if at is None or at > time:
                 continue
             for first, events in self._pieces(attempt.acknowledged + 1, attempt.due(time)):
                 sink(self._report(attempt, first, events))
