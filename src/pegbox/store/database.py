@@ -169,14 +169,21 @@ class Work:
 
 
 class Writer:
-    """The one connection that writes; threads take turns."""
+    """The one connection that writes; threads take turns.
+
+    Raises:
+        StoreError: The database cannot be opened for writing.
+    """
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._connection: Connection | None = None
         self._turn = threading.Lock()
         self._owner: int | None = None
         self._closed = False
+        try:
+            self._connection: Connection | None = database.writing.connect()
+        except DBAPIError as error:
+            raise database.explain(error) from error
 
     @contextmanager
     def transaction(self) -> Iterator[Work]:

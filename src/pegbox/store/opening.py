@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from contextlib import suppress
 from pathlib import Path
@@ -17,6 +18,7 @@ from pegbox.store.versions import CURRENT, KNOWN
 
 #: Files up to this size are checked at every start; larger ones after an unclean end and before a migration.
 CHECKED_BYTES = 64 * 2**20
+_FULL_OR_FIXED = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM)
 
 
 def open_store(path: Path, *, busy_timeout: float = 10.0, versions: Path | None = None) -> JobStore:
@@ -46,7 +48,8 @@ def open_store(path: Path, *, busy_timeout: float = 10.0, versions: Path | None 
         if version != known[-1]:
             _migrate(path, known[-1], busy_timeout, versions)
     except OSError as error:
-        raise StoreError(f"{path} cannot be used: {error.strerror or error}") from error
+        kind = StoreFull if error.errno in _FULL_OR_FIXED else StoreError
+        raise kind(f"{path} cannot be used: {error.strerror or error}; check disk and permissions") from error
     return SqlStore(sqlite.open_database(path, busy_timeout=busy_timeout))
 
 
@@ -119,7 +122,7 @@ def _create(path: Path, busy_timeout: float) -> None:
         raise StoreFull(f"{path.parent} is read-only; make it writable, or set PEGBOX_HOME to another folder")
     draft = path.with_name(path.name + ".new")
     sqlite.make_file(draft)
-    database = sqlite.open_database(draft, busy_timeout=busy_timeout)
+    database = sqlite.open_database(draft, busy_timeout=busy_timeout, journal="MEMORY")
     try:
         with database.writing.begin() as connection:
             metadata.create_all(connection, checkfirst=False)

@@ -28,7 +28,6 @@ MAGIC = b"SQLite format 3\x00"
 #: Row values, upserts and write-ahead logs as used here.
 _OLDEST = (3, 24, 0)
 _SETTINGS = (
-    "PRAGMA journal_mode=WAL",
     "PRAGMA synchronous=FULL",
     "PRAGMA foreign_keys=ON",
     "PRAGMA temp_store=MEMORY",
@@ -42,12 +41,14 @@ _IOERR_WRITE = 778
 _MESSAGES = {"is full": 13, "readonly database": 8, "malformed": 11, "not a database": 26}
 
 
-def open_database(path: Path, *, busy_timeout: float) -> Database:
+def open_database(path: Path, *, busy_timeout: float, journal: str = "WAL") -> Database:
     """Return a database over an existing file; nothing is read yet.
 
     Args:
         path: The file.
         busy_timeout: Seconds to wait for a foreign process that holds the write lock.
+        journal: ``WAL``, or ``MEMORY`` while a file is made that nobody needs in part: then a commit that returns has reached the
+            file itself. A log that could not be merged at the end would be left behind without a word.
     """
     if sqlite3.sqlite_version_info < _OLDEST:
         needed = ".".join(map(str, _OLDEST))
@@ -59,15 +60,15 @@ def open_database(path: Path, *, busy_timeout: float) -> Database:
         return explain(error, path)
 
     return Database(
-        reading=_engine(path, busy_timeout, read_only=True),
-        writing=_engine(path, busy_timeout, read_only=False),
+        reading=_engine(path, busy_timeout, journal, read_only=True),
+        writing=_engine(path, busy_timeout, journal, read_only=False),
         explain=explained,
         harmless=lambda error: isinstance(error, IntegrityError),
         insert=insert,
     )
 
 
-def _engine(path: Path, busy_timeout: float, *, read_only: bool) -> Engine:
+def _engine(path: Path, busy_timeout: float, journal: str, *, read_only: bool) -> Engine:
     def connect() -> sqlite3.Connection:
         # The driver must not begin transactions of its own accord, hence isolation_level=None.
         connection = sqlite3.connect(
@@ -79,6 +80,8 @@ def _engine(path: Path, busy_timeout: float, *, read_only: bool) -> Engine:
             cached_statements=256,
         )
         try:
+            if first_row(connection, f"PRAGMA journal_mode={journal}")[0] != journal.lower():
+                raise sqlite3.OperationalError(f"journal mode {journal} cannot be used here")
             for setting in _SETTINGS:
                 connection.execute(setting).close()
             if read_only:
@@ -166,7 +169,8 @@ def copy_database(source: Path, target: Path) -> None:
         with closing(sqlite3.connect(address(target, "rw"), uri=True)) as copy:
             connection.backup(copy)
             # A copy is one file that can be moved about.
-            copy.execute("PRAGMA journal_mode=DELETE").close()
+            if first_row(copy, "PRAGMA journal_mode=DELETE")[0] != "delete":
+                raise StoreError(f"the copy {target} could not be completed; nothing was changed")
     sync_file(target)
 
 

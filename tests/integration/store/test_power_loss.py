@@ -13,7 +13,7 @@ import pytest
 
 from pegbox.errors import StoreError
 from pegbox.store import check_store, open_store
-from pegbox.testing.power_loss import Operation, build_library, cuts, read_log, rebuild, recording
+from pegbox.testing.power_loss import Operation, cuts, read_log, rebuild, recording
 
 _WRITER = Path(__file__).with_name("power_loss_writer.py")
 _TRANSACTIONS = 300
@@ -22,14 +22,14 @@ _SEED = 20260203
 
 
 @pytest.fixture(scope="module")
-def recorded(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Sequence[Operation]]:
+def recorded(tmp_path_factory: pytest.TempPathFactory, file_layer: Path) -> tuple[Path, Sequence[Operation]]:
     """Return the folder of a store and all file operations of a process that wrote to it."""
     folder = tmp_path_factory.mktemp("power")
     home, log = folder / "home", folder / "log"
     home.mkdir()
     subprocess.run(
         [sys.executable, str(_WRITER), str(home / "pegbox.db"), str(_TRANSACTIONS)],
-        env=recording(build_library(folder), home, log),
+        env=recording(file_layer, home, log),
         check=True,
     )
     return home, read_log(log)
