@@ -98,12 +98,14 @@ def invert(t_new: Floats, t: Floats, y: Floats) -> Floats:
     """
     order = np.argsort(t, kind="stable")
     low, high = order[0], order[-1]
-    inside = np.interp(t_new, t[order], np.maximum.accumulate(y[order]))
     width = float(t[high] - t[low])
-    slope = (y[high] / width - y[low] / width) if width > 0 else 0.0
     outside = np.where(t_new < t[low], t_new - t[low], np.maximum(t_new - t[high], 0.0))
-    limit = np.finfo(float).max
-    return np.clip(inside + slope * outside, -limit, limit)
+    limit = np.finfo(float).max / 8  # eighths, so that nothing overflows on the way
+    scaled = y / 8
+    inside = np.interp(t_new, t[order], np.maximum.accumulate(scaled[order]))
+    slope = (scaled[high] - scaled[low]) / max(width, 1.0) if width > 0 else 0.0
+    with np.errstate(over="ignore"):
+        return 8 * np.clip(inside + slope * outside * (max(width, 1.0) / width if width > 0 else 0.0), -limit, limit)
 
 
 TRANSFORMS = {
