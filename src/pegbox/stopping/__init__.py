@@ -15,6 +15,7 @@ from pegbox.stopping.completion import (
     progress_of,
     target_reached,
 )
+from pegbox.stopping.decision import sparse_curve
 from pegbox.stopping.judge import Judge, judge_of
 from pegbox.stopping.median import CompletedCurves, median_rule
 from pegbox.stopping.rungs import RungPlan, RungTable, hyperband_plan, rung_plan, rung_rule
@@ -36,5 +37,6 @@ __all__ = [
     "progress_of",
     "rung_plan",
     "rung_rule",
+    "sparse_curve",
     "target_reached",
 ]

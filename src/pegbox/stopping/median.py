@@ -21,7 +21,7 @@ from array import array
 from bisect import insort
 from collections.abc import Iterable, Sequence
 
-from pegbox.stopping.decision import Decision, as_loss
+from pegbox.stopping.decision import Decision, as_loss, on_grid
 
 #: Completed curves that must reach a step before anything is stopped there.
 FEWEST_CURVES = 5
@@ -29,13 +29,8 @@ FEWEST_CURVES = 5
 SHORTEST_WARM_UP = 5
 #: The same as a share of the longest completed curve.
 WARM_UP_SHARE = 0.3
-#: Every step up to this one is judged; beyond it, between 1/128 and 1/256 of the way apart.
+#: Every step up to this one is judged; beyond it, steps between 1/256 and 1/128 of the way apart.
 DENSE_STEPS = 256
-
-
-def is_judged(step: int) -> bool:
-    """Return whether the rule looks at this step at all: always up to ``DENSE_STEPS``, then on a grid that widens by octaves."""
-    return step <= DENSE_STEPS or step % (1 << (step.bit_length() - DENSE_STEPS.bit_length() + 1)) == 0
 
 
 def running_averages(values: Sequence[float]) -> list[float]:
@@ -77,7 +72,7 @@ class CompletedCurves:
         """Add the whole curve of a trial that completed."""
         self._longest = max(self._longest, len(values))
         for step, average in enumerate(running_averages(values), start=1):
-            if math.isfinite(average) and is_judged(step):
+            if math.isfinite(average) and on_grid(step, DENSE_STEPS):
                 insort(self._columns.setdefault(step, array("d")), average)
 
     def count(self, step: int) -> int:

@@ -7,7 +7,8 @@ import math
 
 import pytest
 
-from pegbox.stopping.median import CompletedCurves, is_judged, median_rule, running_averages
+from pegbox.stopping.decision import on_grid, sparse_curve
+from pegbox.stopping.median import CompletedCurves, median_rule, running_averages
 
 #: Five completed curves of ten steps whose running averages at step 5 are 3, 6, 9, 12 and 15.
 FIVE = [[float(step * k) for step in range(1, 11)] for k in (1, 2, 3, 4, 5)]
@@ -104,9 +105,17 @@ def test_step_may_be_given() -> None:
 
 def test_memory_of_long_curves_is_bounded() -> None:
     """Of 20,000 steps about a thousand are judged, never further apart than a hundredth part of the way."""
-    judged = [step for step in range(1, 20_001) if is_judged(step)]
+    judged = [step for step in range(1, 20_001) if on_grid(step, 256)]
     assert judged[:256] == list(range(1, 257))
     assert len(judged) < 1200
     assert all(later - step <= step / 100 for step, later in itertools.pairwise(judged[255:]))
     completed = CompletedCurves([[1.0] * 20_000] * 5)
     assert sum(completed.count(step) > 0 for step in range(1, 20_001)) == len(judged)
+
+
+def test_curves_for_the_search_are_thin_and_share_their_steps() -> None:
+    """A long curve is some dozens of points, its steps are those of a longer one, and values that are not finite are left out."""
+    short, long = sparse_curve([0.5] * 300), sparse_curve([0.5] * 20_000)
+    assert long[: len(short)] == short
+    assert len(long) < 110
+    assert sparse_curve([1.0, math.nan, 3.0]) == ((1, 1.0), (3, 3.0))
