@@ -12,7 +12,7 @@ import logging
 import queue
 from collections.abc import Callable
 from concurrent.futures import Future
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -77,6 +77,8 @@ class Controller:
         self._retry_at: float | None = None
         #: Tuning jobs whose planning met a fault of ours, and when to try again.
         self._sick: dict[int, float] = {}
+        #: Each item gets a savepoint of its own: something failed just now.
+        self._careful = False
         self._closed = False
         #: Monotonic time of the last step that took something.
         self.last_item_at = parts.clock.monotonic()
@@ -140,7 +142,7 @@ class Controller:
         if items:
             self.last_item_at = time
         try:
-            effects = self._transact(items, time)
+            effects = self._attempt(items, time)
         except Exception as problem:
             self._postpone(items, problem, time)
             return self._retry_at
@@ -161,6 +163,21 @@ class Controller:
         except queue.Empty:
             pass
         return items
+
+    def _attempt(self, items: list[Item], time: float) -> list[Effect]:
+        """Run the transaction; if something in it fails, once more with a savepoint around each item."""
+        try:
+            return self._transact(items, time)
+        except StoreFull:
+            raise
+        except Exception:
+            _log.exception("a step failed; its items are applied again one by one")
+        self._picture = None
+        self._careful = True
+        try:
+            return self._transact(items, time)
+        finally:
+            self._careful = False
 
     def _transact(self, items: list[Item], time: float) -> list[Effect]:
         parts = self._parts
@@ -207,7 +224,7 @@ class Controller:
             return picture
         mark = len(work.effects)
         try:
-            with work.tx.savepoint():
+            with self._guarded(work):
                 if isinstance(item, Report):
                     take_report(self._parts, picture, work, item)
                 else:
@@ -216,6 +233,9 @@ class Controller:
         except StoreFull:
             raise
         except Exception as problem:
+            # Handlers find what an ApiError says before they write anything.
+            if not self._careful and not isinstance(problem, ApiError):
+                raise
             del work.effects[mark:]
             if isinstance(item, Command):
                 work.effects.append(Resolve(item.future, error=_told(problem)))
@@ -232,24 +252,25 @@ class Controller:
             return picture
         self._sick.pop(tuning_id, None)
         mark = len(work.effects)
-        opened = work.writes
         try:
-            with work.tx.savepoint() if opened else ExitStack():
+            with self._guarded(work):
                 plan_tuning(self._parts, picture, work, active)
         except StoreFull:
             raise
         except Exception:
+            if not self._careful:
+                raise
             self._sick[tuning_id] = work.time + 5 * RETRY_SECONDS
-            if not opened and work.writes:
-                raise  # what was written cannot be undone alone: the whole step is
             _log.exception("tuning job %s could not be planned; tried again later", active.job.name)
             del work.effects[mark:]
             return self._rebuilt(work)
         return picture
 
+    def _guarded(self, work: Work) -> AbstractContextManager[None]:
+        return work.tx.savepoint() if self._careful else nullcontext()
+
     def _rebuilt(self, work: Work) -> Picture:
-        reader = work.tx if work.writes else self._parts.store.reader
-        self._picture = load_picture(self._parts, reader, work)
+        self._picture = load_picture(self._parts, work.tx, work)
         work.dirty.update(self._picture.tunings)
         return self._picture
 

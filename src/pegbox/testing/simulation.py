@@ -1,9 +1,9 @@
 """Deterministic simulation of the engine: one seed is one schedule of work, clients, faults and crashes.
 
 Run ``python -m pegbox.testing.simulation --seeds 1000``. The real engine runs on a fake clock, a simulated machine, an
-in-memory store that sometimes refuses a commit, and a suggester on the fake clock. At labelled points between two
-instructions the engine is thrown away and another one recovers. After every step the invariants are checked. A failing seed
-is printed and replays with ``--start SEED --seeds 1``.
+in-memory store that sometimes refuses a commit, and a suggester on the fake clock. At labelled points between two instructions
+the engine is thrown away and another one recovers. After every step the invariants are checked. A failing seed is printed and
+replays with ``--start SEED --seeds 1``.
 """
 
 from __future__ import annotations
