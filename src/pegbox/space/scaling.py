@@ -15,11 +15,13 @@ from __future__ import annotations
 
 import math
 from enum import Enum
+from typing import TYPE_CHECKING, TypeAlias
 
-import numpy as np
-import numpy.typing as npt
+if TYPE_CHECKING:  # the server checks ranges and computes nothing: it must not load numpy for that
+    import numpy as np
+    import numpy.typing as npt
 
-Floats = npt.NDArray[np.float64]
+Floats: TypeAlias = "npt.NDArray[np.float64]"
 
 #: A range of positive numbers at least this wide (high / low) is searched on a log scale under ``Auto``.
 AUTO_LOG_RATIO = 100.0
@@ -44,6 +46,8 @@ def resolve_auto(scaling: Scaling, low: float, high: float) -> Scaling:
 
 def scale_to_unit(x: Floats, low: float, high: float, scaling: Scaling) -> Floats:
     """Position of ``x`` between ``low`` and ``high`` on a resolved scale, clipped to [0, 1]; 0.5 if they are equal."""
+    import numpy as np
+
     if not high > low:
         return np.full_like(x, 0.5)
     if scaling is Scaling.LOGARITHMIC:
@@ -62,6 +66,8 @@ def scale_to_unit(x: Floats, low: float, high: float, scaling: Scaling) -> Float
 
 def scale_from_unit(u: Floats, low: float, high: float, scaling: Scaling) -> Floats:
     """The value at position ``u`` (clipped to [0, 1]); exactly ``low`` at 0 and ``high`` at 1."""
+    import numpy as np
+
     u = np.clip(u, 0.0, 1.0)
     if scaling is Scaling.LOGARITHMIC:
         start, end = math.log(low), math.log(high)

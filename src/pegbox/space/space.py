@@ -5,14 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from functools import cached_property
-from typing import Any, TypeAlias
-
-import numpy as np
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from pegbox.errors import SpaceError
-from pegbox.space.encoding import Encoding, Floats
 from pegbox.space.ranges import CategoricalRange, ContinuousRange, IntegerRange, ParameterRange
-from pegbox.space.scaling import Scaling
+from pegbox.space.scaling import Floats, Scaling
+
+if TYPE_CHECKING:
+    from pegbox.space.encoding import Encoding
 
 Value: TypeAlias = "float | int | str"
 Values: TypeAlias = "dict[str, Value]"
@@ -54,6 +54,8 @@ class Space:
     @cached_property
     def encoding(self) -> Encoding:
         """The matrix encoding of this space."""
+        from pegbox.space.encoding import Encoding
+
         return Encoding(self.parameters)
 
     def encode(self, values: Mapping[str, Any]) -> Floats:
@@ -63,6 +65,8 @@ class Space:
 
     def decode(self, code: Floats) -> Values:
         """The values at, or nearest to, a (d,) code."""
+        import numpy as np
+
         return self.encoding.decode(np.asarray(code, dtype=float))
 
     def problems(self, values: Mapping[str, Any]) -> list[str]:

@@ -1,11 +1,40 @@
 """Strategies: what to try next, as pure functions of what was observed.
 
 ``suggest`` is the one door. No I/O, no clock, no state: everything is rebuilt from the history on each call, and a
-:class:`Memory` only saves recomputing fitted values. The same arguments give the same answer, bit for bit.
+:class:`Memory` only saves recomputing fitted values. The same arguments give the same answer, bit for bit. The records
+load nothing; ``suggest`` loads the numerics on first use, because the server only passes records on.
 """
 
-from pegbox.strategies.memory import Memory
-from pegbox.strategies.records import Observation, Suggestion
-from pegbox.strategies.suggest import NUMERICS_VERSION, STRATEGIES, suggest
+from __future__ import annotations
 
-__all__ = ["NUMERICS_VERSION", "STRATEGIES", "Memory", "Observation", "Suggestion", "suggest"]
+from typing import TYPE_CHECKING, Any
+
+from pegbox.strategies.memory import Memory
+from pegbox.strategies.recommendation import Recommendation, recommend
+from pegbox.strategies.records import Observation, Suggestion
+
+if TYPE_CHECKING:
+    from pegbox.strategies.suggest import NUMERICS_VERSION, STRATEGIES, suggest
+
+__all__ = [
+    "NUMERICS_VERSION",
+    "STRATEGIES",
+    "Memory",
+    "Observation",
+    "Recommendation",
+    "Suggestion",
+    "recommend",
+    "suggest",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Load the door itself on first use."""
+    if name not in ("NUMERICS_VERSION", "STRATEGIES", "suggest"):
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    import importlib
+
+    door = importlib.import_module("pegbox.strategies.suggest")
+    # Importing the module has put it in the place of its function.
+    globals().update({key: getattr(door, key) for key in ("NUMERICS_VERSION", "STRATEGIES", "suggest")})
+    return globals()[name]
