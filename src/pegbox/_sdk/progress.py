@@ -130,10 +130,11 @@ def progress_of(described: Mapping[str, Any], summaries: Iterable[Mapping[str, A
         definitions = described.get("TrainingJobDefinitions") or [{}]
         objective = definitions[0].get("TuningObjective") or {}
     best = described.get("BestTrainingJob")
+    status = described["HyperParameterTuningJobStatus"]
     trials = tuple(Trial.from_summary(item) for item in summaries)
     return Progress(
         name=described["HyperParameterTuningJobName"],
-        status=described["HyperParameterTuningJobStatus"],
+        status=status,
         metric=objective.get("MetricName", ""),
         direction=objective.get("Type", "Maximize"),
         total=config["ResourceLimits"].get("MaxNumberOfTrainingJobs"),
@@ -142,16 +143,18 @@ def progress_of(described: Mapping[str, Any], summaries: Iterable[Mapping[str, A
         best=Trial.from_summary(best) if best else None,
         created=described["CreationTime"],
         ended=described.get("HyperParameterTuningEndTime"),
-        failure=described.get("FailureReason") or "",
+        failure=(described.get("FailureReason") or "") if status == "Failed" else "",
         trials=trials,
         notices=_notices(described, trials),
     )
 
 
 def _notices(described: Mapping[str, Any], trials: tuple[Trial, ...]) -> tuple[str, ...]:
-    """The service's own notices, and reasons of trials that ended well but gave no objective."""
-    found = list(described.get("PegboxNotices") or ())
-    found += [trial.failure for trial in trials if trial.status == "Completed" and trial.failure]
+    """What people should look at although nothing failed: a metric that is never found, for example."""
+    found = [trial.failure for trial in trials if trial.status == "Completed" and trial.failure]
+    reason = described.get("FailureReason") or ""
+    if reason and described["HyperParameterTuningJobStatus"] != "Failed":
+        found.insert(0, reason.removeprefix("Warning: "))
     return tuple(dict.fromkeys(found))
 
 

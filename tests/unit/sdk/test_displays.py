@@ -65,7 +65,7 @@ def test_no_estimate_before_the_first_trial_ended() -> None:
 
 def test_html_is_escaped() -> None:
     """Nothing a job says becomes markup."""
-    html = table_html(progress_of(described(FailureReason="<script>")), START)
+    html = table_html(progress_of(described("Failed", FailureReason="<script>")), START)
     assert "<script>" not in html
     assert "&lt;script&gt;" in html
 

@@ -106,12 +106,14 @@ def test_wait_prints_a_line_per_finished_trial(
 def test_wait_tells_when_no_metric_was_found(
     service: FakeService, tuner: HyperparameterTuner, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The service's words on a pattern that matched nothing are shown once."""
-    trials = [summary(n, "Completed", None, FailureReason="metric loss: no line matched") for n in (1, 2)]
-    service.answers[DESCRIBE] = lambda _: tuning_job("Completed")
-    service.answers[LIST] = lambda _: {"TrainingJobSummaries": trials}
+    """The service's words on a pattern that matched nothing are shown once, while the job runs."""
+    warned = tuning_job(FailureReason="Warning: Metric 'loss' was never found in the log, which says: x")
+    service.answers[DESCRIBE] = in_turn(warned, warned, tuning_job("Completed"))
+    service.answers[LIST] = lambda _: {"TrainingJobSummaries": []}
     tuner.wait()
-    assert capsys.readouterr().out.count("notice: metric loss: no line matched") == 1
+    assert capsys.readouterr().out.splitlines()[0] == (
+        "notice: Metric 'loss' was never found in the log, which says: x"
+    )
 
 
 def test_wait_can_show_logs(
