@@ -9,6 +9,7 @@ from enum import Enum
 from typing import Any, TypeVar, cast
 
 from pegbox.domain.records import SuggestionRecord, TrainingJob, TuningJob
+from pegbox.store.rules import sound_text
 
 _Job = TypeVar("_Job", TuningJob, TrainingJob)
 
@@ -114,6 +115,8 @@ _FREEZERS: dict[str, Callable[[Any], Any]] = {
     "suggestion": _freeze_suggestion,
     "final_metrics": _freeze_metrics,
     "objective": _optional_number,
+    "failure_reason": sound_text,
+    "completion_reason": sound_text,
 }
 _TUNING_FREEZERS = tuple(item.name for item in fields(TuningJob) if item.name in _FREEZERS)
 _TRAINING_FREEZERS = tuple(item.name for item in fields(TrainingJob) if item.name in _FREEZERS)
