@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pegbox.space import ParameterRange, Space, Values, space_from_aws
-from pegbox.strategies import STRATEGIES, Memory, Observation, Suggestion, suggest
+from pegbox.strategies import STRATEGIES, Memory, Observation, Recommendation, Suggestion, recommend, suggest
 
 _OBJECTIVES = ("Maximize", "Minimize")
 
@@ -139,3 +139,10 @@ class Optimizer:
         sign = -1.0 if self._maximize else 1.0
         winner = min(done, key=lambda seen: sign * float(seen.objective or 0.0))
         return Best(winner.values, float(winner.objective or 0.0))
+
+    @property
+    def recommendation(self) -> Recommendation | None:
+        """The tried values with the best posterior mean, which luck cannot fool as easily as :attr:`best`."""
+        return recommend(
+            self.space, self._history, maximize=self._maximize, job_seed=self._seed, memory=self._memory
+        )
