@@ -42,9 +42,10 @@ def take_report(parts: Parts, picture: Picture, work: Work, report: Report) -> N
         )
         return
     events = report.events[known + 1 - report.first_seq :]
+    # First of all effects: the agent is free once it reads that its last event is committed.
+    work.effects.append(Acknowledge(report, known + len(events)))
     if events:
         _apply_events(parts, picture, work, active, events)
-    work.effects.append(Acknowledge(report, known + len(events)))
 
 
 def stop_overdue(parts: Parts, picture: Picture, work: Work) -> None:
@@ -203,11 +204,11 @@ def _take_late_report(parts: Parts, work: Work, report: Report) -> None:
         return
     last = report.first_seq + len(report.events) - 1
     if attempt.state == "ended":
-        work.effects += [DiscardAttempt(attempt.id), Acknowledge(report, max(last, attempt.reported))]
+        work.effects += [Acknowledge(report, max(last, attempt.reported)), DiscardAttempt(attempt.id)]
         return
     if any(e.get("kind") == "finished" and e.get("outcome") == "completed" for e in report.events):
         _keep_evidence(work, attempt)
-    work.effects += [DiscardAttempt(attempt.id), Fence(report)]
+    work.effects += [Fence(report), DiscardAttempt(attempt.id)]
 
 
 def _keep_evidence(work: Work, attempt: Attempt) -> None:

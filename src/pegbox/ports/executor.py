@@ -59,7 +59,10 @@ class Executor(Protocol):
         ...
 
     def discard(self, attempt_id: str) -> None:
-        """The attempt's ``finished`` event is committed: its slot is free, its scratch data may go. Idempotent."""
+        """The attempt's ``finished`` event is committed: its slot is free, its scratch data may go. Idempotent.
+
+        Called after the acknowledgement of that event, and before the launch that takes the slot.
+        """
         ...
 
     def busy(self) -> bool:
