@@ -23,7 +23,7 @@ from pegbox.testing.lab import Lab, tuning_request
 
 PROGRAM = """
 import sys
-print("objective=" + sys.argv[sys.argv.index("--x") + 1])
+print("objective=" + sys.argv[sys.argv.index("--rate") + 1])
 """
 
 
@@ -36,7 +36,7 @@ def floor(trials: int) -> float:
         def once(number: int) -> None:
             with open(Path(folder) / f"{number}.log", "wb") as log:
                 subprocess.run(
-                    [sys.executable, str(script), "--x", "0.5"], stdout=log, stderr=log, check=True
+                    [sys.executable, str(script), "--rate", "0.5"], stdout=log, stderr=log, check=True
                 )
 
         began = time.perf_counter()

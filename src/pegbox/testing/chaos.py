@@ -24,12 +24,12 @@ from pegbox.testing.lab import Lab, tuning_request
 _PROGRAM = """
 import argparse, os, time
 parser = argparse.ArgumentParser()
-parser.add_argument("--x", type=float)
-x = parser.parse_args().x
+parser.add_argument("--rate", type=float)
+rate = parser.parse_args().rate
 descriptor = os.open(os.environ["EVIDENCE"], os.O_WRONLY | os.O_APPEND | os.O_CREAT)
 os.write(descriptor, (os.environ["TRAINING_JOB_NAME"] + "\\n").encode())
-time.sleep(0.05 + 0.5 * x)
-print("objective=%r" % x, flush=True)
+time.sleep(0.05 + 0.5 * rate)
+print("objective=%r" % rate, flush=True)
 """
 _TRIALS = 12
 _JOBS = 4

@@ -158,7 +158,7 @@ def tuning_request(
             "HyperParameterTuningJobObjective": {"Type": "Maximize", "MetricName": "objective"},
             "ResourceLimits": {"MaxNumberOfTrainingJobs": max_jobs, "MaxParallelTrainingJobs": parallel},
             "ParameterRanges": ranges
-            or {"ContinuousParameterRanges": [{"Name": "x", "MinValue": "0", "MaxValue": "1"}]},
+            or {"ContinuousParameterRanges": [{"Name": "rate", "MinValue": "0", "MaxValue": "1"}]},
         },
         "TrainingJobDefinition": {
             "AlgorithmSpecification": {

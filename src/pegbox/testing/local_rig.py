@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import os
 import sys
@@ -65,8 +66,12 @@ class Committed:
 
 
 def archive(path: Path, files: Mapping[str, str | bytes]) -> Path:
-    """Write a code archive with these files."""
-    with tarfile.open(path, "w:gz") as tar:
+    """Write a code archive with these files; the same files give the same bytes."""
+    with (
+        path.open("wb") as stream,
+        gzip.GzipFile("", "wb", fileobj=stream, mtime=0) as zipped,
+        tarfile.open(fileobj=zipped, mode="w") as tar,
+    ):
         for name, text in files.items():
             data = text.encode() if isinstance(text, str) else text
             member = tarfile.TarInfo(name)

@@ -1,7 +1,7 @@
 """A server reduced to its executor, as a process that tests kill: ``python -m pegbox.testing.standin_engine HOME``.
 
-``HOME/orders.jsonl`` has the committed orders. Committed events go to ``HOME/events.jsonl`` before they are acknowledged. At start
-every order without a committed ``finished`` event is resumed; the process ends when all have one.
+``HOME/orders.jsonl`` has the committed orders. Committed events go to ``HOME/events.jsonl`` before they are acknowledged. At
+start every order without a committed ``finished`` event is resumed; the process ends when all have one.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class Journal:
     def ended(self, attempt_id: str) -> bool:
         """Whether the attempt's end is committed."""
         events = self.events.get(attempt_id)
-        return bool(events) and events[-1]["kind"] == "finished"
+        return events is not None and bool(events) and events[-1]["kind"] == "finished"
 
 
 def main(home: Path) -> None:
