@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
+import io
 import json
 import os
 import shutil
 import signal
 import subprocess
 import sys
+import tarfile
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -118,6 +121,19 @@ class RunningServer:
         """The owner's access key."""
         keys: dict[str, str] = json.loads((self.home / "credentials.json").read_text())
         return keys
+
+    def upload_code(self, source: str, name: str = "train.py") -> str:
+        """Put a one-file code archive into the server's bucket and return its address."""
+        packed = io.BytesIO()
+        with tarfile.open(fileobj=packed, mode="w:gz") as archive:
+            entry = tarfile.TarInfo(name)
+            entry.size = len(source.encode())
+            archive.addfile(entry, io.BytesIO(source.encode()))
+        digest = hashlib.sha256(source.encode()).hexdigest()
+        target = self.home / "buckets" / "pegbox-local" / "code" / digest / "sourcedir.tar.gz"
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(packed.getvalue())
+        return f"s3://pegbox-local/code/{digest}/sourcedir.tar.gz"
 
     def client(self, service: str = "sagemaker", **config: Any) -> Any:
         """Return a boto3 client of this server that does not retry."""

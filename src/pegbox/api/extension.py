@@ -55,7 +55,7 @@ _DESCRIPTION: dict[str, Any] = {
     },
     "shapes": {
         "DescribeServerResponse": _structure(Server="Document"),
-        "ListImagesResponse": _structure(Images="Document"),
+        "ListImagesResponse": _structure(Images="Document", BuiltIn="Document"),
         "PutImageRequest": _structure(("Name", "Runtime"), Name="ImageName", Runtime="Runtime"),
         "DeleteImageRequest": _structure(("Name",), Name="ImageName"),
         "ExplainJobRequest": _structure(("Name",), Name="JobName"),
@@ -89,7 +89,8 @@ def handlers(engine: Engine, server: ServerControl) -> dict[str, Handler]:
         server.keep()
 
     def list_images(params: Mapping[str, Any]) -> Mapping[str, Any]:
-        return {"Images": engine.queries.images()["images"]}
+        table = engine.queries.images()
+        return {"Images": table["images"], "BuiltIn": table["built_in"]}
 
     def put_image(params: Mapping[str, Any]) -> None:
         engine.commands.set_image(params["Name"], _runtime(params["Runtime"]))

@@ -15,11 +15,14 @@ from pegbox.errors import ServerError
 
 def print_images(as_json: bool) -> None:
     """Print the image table."""
-    images = connect().call("pegbox", "ListImages")["Images"]
+    table = connect().call("pegbox", "ListImages")
     if as_json:
-        print_json(images)
+        print_json({"images": table["Images"], "built_in": table["BuiltIn"]})
         return
-    rows = [(name, str(runtime.get("kind", "")), _how(runtime)) for name, runtime in images.items()]
+    rows = [(name, str(runtime.get("kind", "")), _how(runtime)) for name, runtime in table["Images"].items()]
+    rows += [
+        (name, "built in", f"scripts of images like {pattern}") for name, pattern in table["BuiltIn"].items()
+    ]
     print_table(("IMAGE", "KIND", "HOW IT RUNS"), rows)
 
 

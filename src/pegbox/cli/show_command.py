@@ -81,7 +81,7 @@ def _print_trials(trials: Sequence[Mapping[str, Any]], explanation: Mapping[str,
     rows = []
     for trial in trials:
         metric = trial.get("FinalHyperParameterTuningJobObjectiveMetric", {})
-        known = reasons.get(trial["TrainingJobName"], {})
+        known = reasons.get(trial["TrainingJobName"], {}).get("suggestion") or {}
         rows.append(
             (
                 trial["TrainingJobName"],
@@ -104,8 +104,9 @@ def _show_training_job(client: Client, name: str, as_json: bool) -> None:
         job = client.call("sagemaker", "DescribeTrainingJob", TrainingJobName=name)
     except ApiError as error:
         raise no_such_job(name) if error.code == "ResourceNotFound" else error from None
+    explanation = client.call("pegbox", "ExplainJob", Name=name)["Explanation"]
     if as_json:
-        print_json({"job": job})
+        print_json({"job": job, "explanation": explanation})
         return
     print_facts(
         {
@@ -117,8 +118,11 @@ def _show_training_job(client: Client, name: str, as_json: bool) -> None:
             "started": clock_time(job.get("TrainingStartTime")),
             "ended": clock_time(job.get("TrainingEndTime")),
             "model": job.get("ModelArtifacts", {}).get("S3ModelArtifacts"),
+            "chosen because": (explanation.get("suggestion") or {}).get("reason"),
         }
     )
+    _print_list("Notices", explanation.get("notices", ()))
+    _print_list("Met by nature", explanation.get("met_by_nature", ()))
     for metric in job.get("FinalMetricDataList", ()):
         print(f"    {metric['MetricName']} = {number(metric['Value'])}")
     print("hyperparameters")
