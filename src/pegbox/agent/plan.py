@@ -149,7 +149,7 @@ def _script(order: dict[str, Any], tree: str, base: str, code_hash: str, helpers
     else:
         path = f"{code}/{entry}"
         os.chmod(path, os.stat(path).st_mode | stat.S_IXUSR)
-        plan = Plan(["/bin/sh", "-c", '"$0" "$@"', f"./{entry}", *words], environment, f"{base}/code")
+        plan = Plan(["/bin/sh", "-c", 'exec "$0" "$@"', f"./{entry}", *words], environment, f"{base}/code")
         plan.shown = " ".join([f"./{entry}", *words])
         plan.to_group = True
     return plan

@@ -1,7 +1,7 @@
 """Labelled points between two steps of an attempt, where tests have an agent die.
 
-Nothing happens at a point unless ``PEGBOX_AGENT_DIE_AT`` is ``<label>:<file>``: then the first agent that gets there makes the file
-and kills itself as the system would. Programs never see this variable.
+Nothing happens at a point unless ``PEGBOX_AGENT_DIE_AT`` is ``<label>:<file>``: then the first agent that gets there makes the
+file and kills itself as the system would. Programs never see this variable.
 """
 
 from __future__ import annotations

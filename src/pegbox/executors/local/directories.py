@@ -31,9 +31,16 @@ def write_order(order: AttemptOrder, assignment: Assignment) -> None:
         OSError: The disk refuses.
     """
     directory = Path(order.directory)
-    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_private(directory)
     record = {"order": order.to_json(), "agent": assignment.agent_id, **assignment.identity.to_json()}
     durable.write_whole(str(directory / "order.json"), json.dumps(record).encode())
+
+
+def make_private(directory: Path) -> None:
+    """Make a folder, and those above it that are missing, for their owner only."""
+    missing = [folder for folder in (directory, *directory.parents) if not folder.exists()]
+    for folder in reversed(missing):
+        folder.mkdir(mode=0o700, exist_ok=True)
 
 
 def read_assignment(directory: Path) -> Assignment | None:
@@ -55,7 +62,10 @@ def has_traces(directory: Path) -> bool:
 
 def last_spooled(directory: Path) -> int:
     """Return the number of the last event in the spool; 0 when there is none."""
-    data = durable.read_bytes(str(directory / "spool.jsonl")) or b""
+    try:
+        data = durable.read_bytes(str(directory / "spool.jsonl")) or b""
+    except OSError:
+        return 0
     last = 0
     for line in data.splitlines():
         try:

@@ -123,7 +123,9 @@ class LocalExecutor:
             if agent is not None:
                 if agent.connection is not None and attempt.finished_seq is not None:
                     # Discarded is more than acknowledged, whichever is told first: the agent waits for no other word.
-                    agent.connection.send({"type": "ack", "attempt": attempt_id, "up_to": attempt.finished_seq})
+                    agent.connection.send(
+                        {"type": "ack", "attempt": attempt_id, "up_to": attempt.finished_seq}
+                    )
                 self._release(agent)
             self._hub.call(lambda: self._clean(Path(attempt.order.directory)))
 
