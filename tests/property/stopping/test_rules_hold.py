@@ -11,13 +11,13 @@ from hypothesis import strategies as st
 from pegbox.stopping.median import FEWEST_CURVES, CompletedCurves, median_rule, running_averages
 from pegbox.stopping.rungs import FEWEST_VALUES, RungTable, rung_plan, rung_rule
 
-EPOCHS = 30
+EPOCHS = 17
 PLAN = rung_plan(EPOCHS)
 numbers = st.floats(-1e6, 1e6, allow_nan=False).map(lambda x: round(x, 6))
 anything = st.one_of(numbers, st.sampled_from([math.nan, math.inf, -math.inf]))
 curve = st.lists(numbers, min_size=1, max_size=EPOCHS)
 wild_curve = st.lists(anything, min_size=1, max_size=EPOCHS)
-curves = st.lists(wild_curve, max_size=12)
+curves = st.lists(wild_curve, max_size=9)
 directions = st.booleans()
 brackets = st.integers(0, len(PLAN.brackets) - 1)
 
@@ -91,7 +91,7 @@ def test_lonely_rungs_never_stop(
     assert not rung_rule("x", own, _table(others, maximize=maximize), PLAN, bracket=bracket).stop
 
 
-@given(st.lists(st.tuples(wild_curve, st.integers()), max_size=12), wild_curve, directions, brackets)
+@given(st.lists(st.tuples(wild_curve, st.integers()), max_size=9), wild_curve, directions, brackets)
 def test_order_and_labels_do_not_matter(
     others: list[tuple[list[float], int]], own: list[float], maximize: bool, bracket: int
 ) -> None:
@@ -139,7 +139,7 @@ def test_places_are_ranks(others: list[list[float]], own: list[float], maximize:
             assert (by_value, count) == (sum(x < loss(own[level - 1]) for x in there), len(there))
 
 
-@given(st.lists(st.lists(anything, min_size=2, max_size=3), min_size=5, max_size=12), directions)
+@given(st.lists(st.lists(anything, min_size=2, max_size=3), min_size=5, max_size=9), directions)
 def test_at_least_half_survive_each_rung(others: list[list[float]], maximize: bool) -> None:
     """Of trials that reach a rung no more than the worse half (rounded up) is stopped there."""
     table = _table(others, maximize=maximize)
@@ -161,7 +161,7 @@ def test_running_averages_are_means(values: list[float]) -> None:
             assert math.isnan(average)
 
 
-@given(st.lists(curve, min_size=1, max_size=12), st.integers(1, EPOCHS))
+@given(st.lists(curve, min_size=1, max_size=9), st.integers(1, EPOCHS))
 def test_median_is_the_median(others: list[list[float]], step: int) -> None:
     """The look-up equals the median of the averages computed anew."""
     averages = [running_averages(values)[step - 1] for values in others if len(values) >= step]
