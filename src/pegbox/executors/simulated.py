@@ -84,6 +84,8 @@ class SimulatedMachine:
     program: Program = _two_values
     #: Shortest and longest run of a program in seconds.
     seconds: tuple[float, float] = (0.05, 5.0)
+    #: Whether agents end programs at their MaxRuntimeInSeconds, as they should.
+    obeys_max_runtime: bool = True
     attempts: dict[str, SimulatedAttempt] = field(default_factory=dict)
     #: Staged artifacts by path: the sha256 that the agent recorded.
     staged: dict[str, str] = field(default_factory=dict)
@@ -127,8 +129,9 @@ class SimulatedMachine:
         rng, faults = self.rng, self.faults
         start = self.clock.monotonic()
         end = start + rng.uniform(*self.seconds)
-        if order.max_runtime_seconds is not None and end - start > order.max_runtime_seconds:
-            end = start + order.max_runtime_seconds
+        longest = order.max_runtime_seconds if self.obeys_max_runtime else None
+        if longest is not None and end - start > longest:
+            end = start + longest
             outcome = "max_runtime"
         else:
             outcome = self._fate()

@@ -36,7 +36,7 @@ from pegbox.engine.handlers import (
 from pegbox.engine.parts import Parts
 from pegbox.errors import ApiError, ResourceInUse
 from pegbox.executors.simulated import Faults, SimulatedExecutor, SimulatedMachine
-from pegbox.ports.store import Page
+from pegbox.ports.store import JobStore, Page
 from pegbox.testing.fake_clock import FakeClock
 from pegbox.testing.invariants import InvariantBroken, Watcher, unfinished
 from pegbox.testing.memory_store import MemoryStore
@@ -92,6 +92,7 @@ class World:
         faults: Faults | None = None,
         strategy: Strategy = cheap_strategy,
         policy: EnginePolicy | None = None,
+        store: JobStore | None = None,
     ) -> None:
         self.seed = seed
         self.rng = random.Random(seed)
@@ -99,7 +100,7 @@ class World:
         self.clock = FakeClock()
         self.machine = SimulatedMachine(self.clock, random.Random(seed + 1), faults or Faults())
         self.artifacts = SimulatedArtifacts(self.machine)
-        self.store = FlakyStore(MemoryStore(), random.Random(seed + 2), self.dangers.refused_commit)
+        self.store = FlakyStore(store or MemoryStore(), random.Random(seed + 2), self.dangers.refused_commit)
         self.strategy = strategy
         self.parts = Parts(
             store=self.store,
@@ -126,7 +127,8 @@ class World:
     def boot(self) -> None:
         """Start a new engine on what is left."""
         self.executor = SimulatedExecutor(self.machine)
-        self.suggester = SimulatedSuggester(self.clock, self.rng, self.strategy)
+        share = 0.02 if self.dangers.crash else 0.0
+        self.suggester = SimulatedSuggester(self.clock, self.rng, self.strategy, faults=share)
         self.controller = Controller(self.parts, self.executor, self.suggester, SimulatedLogs())
         self.commands = Commands(self.parts, self.controller.post)
         self.executor.open(self.controller.report)
@@ -157,6 +159,24 @@ class World:
         self._settle_answers()
         self.watcher.check(self.store.reader)
         self.outcome.steps += 1
+
+    def settle(self) -> None:
+        """Run steps until nothing is left to happen.
+
+        Raises:
+            InvariantBroken: An invariant did not hold, or the schedule did not come to an end.
+        """
+        while not self.quiet():
+            if self.outcome.steps >= MAX_STEPS:
+                raise InvariantBroken(f"stuck: {unfinished(self.store.reader)} after {MAX_STEPS} steps")
+            self.step()
+
+    def do(self, action: Any) -> Any:
+        """Send a command, run steps until it is answered, and return its result or raise its error."""
+        future = self.post(action)
+        while not future.done():
+            self.step()
+        return future.result()
 
     def quiet(self) -> bool:
         """Return whether nothing is left to happen."""
@@ -197,6 +217,13 @@ class World:
                     answered()
                 elif not isinstance(problem, ApiError):
                     raise InvariantBroken(f"a command met {problem!r}")
+
+
+#: A server without trouble, and programs and agents that do what they should.
+NO_DANGERS = Dangers(crash=0.0, refused_commit=0.0, wall_jump=0.0)
+NO_FAULTS = Faults(
+    fail=0, internal=0, lost=0, undead=0, silent=0, not_finite=0, repeated=0, shuffled=0, delayed=0
+)
 
 
 class Client:
