@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from pegbox._sdk.extras import need
 from pegbox.session import Session
 
 if TYPE_CHECKING:
@@ -123,8 +124,7 @@ class HyperparameterTuningJobAnalytics(AnalyticsMetricsBase):
 
     def _fetch_dataframe(self) -> Any:
         """One row per training job: its hyperparameters, then name, status, objective and times."""
-        import pandas as pd
-
+        pd = need("pandas", "data frames")
         return pd.DataFrame([_row(summary) for summary in self.training_job_summaries()])
 
 
@@ -169,8 +169,7 @@ class TrainingJobAnalytics(AnalyticsMetricsBase):
 
     def _fetch_dataframe(self) -> Any:
         """One row per metric and minute: seconds since the start, name, value."""
-        import pandas as pd
-
+        pd = need("pandas", "data frames")
         described = self._session.sagemaker_client.describe_training_job(TrainingJobName=self.name)
         names = self._metric_names
         if names is None:

@@ -8,6 +8,8 @@ import json
 from abc import ABC, abstractmethod
 from typing import Any
 
+from pegbox._sdk.extras import need
+
 __all__ = [
     "BaseDeserializer",
     "BytesDeserializer",
@@ -179,8 +181,7 @@ class PandasDeserializer(BaseDeserializer):
         Raises:
             ValueError: The answer has another type.
         """
-        import pandas as pd
-
+        pd = need("pandas", "data frames")
         body = _read(stream)
         kind = content_type.split(";")[0].strip()
         if kind == "text/csv":

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from pegbox._sdk.extras import need
 from pegbox.analytics import HyperparameterTuningJobAnalytics
 
 if TYPE_CHECKING:
@@ -20,8 +21,7 @@ def best_so_far(job: Any, sagemaker_session: Any = None) -> go.Figure:
         job: Name of a tuning job, a tuner, or its analytics.
         sagemaker_session: The session for a name; a new one by default.
     """
-    import plotly.graph_objects as go
-
+    graph = need("plotly.graph_objects", "figures")
     analytics = _analytics(job, sagemaker_session)
     metric, direction = _objective(analytics)
     done = sorted(_with_objective(analytics), key=lambda item: item["TrainingEndTime"])
@@ -31,7 +31,9 @@ def best_so_far(job: Any, sagemaker_session: Any = None) -> go.Figure:
     for value in values:
         better = max if direction == "Maximize" else min
         best.append(better(value, best[-1]) if best else value)
-    figure = go.Figure(layout={"title": analytics.name, "xaxis_title": "training job", "yaxis_title": metric})
+    figure: Any = graph.Figure(
+        layout={"title": analytics.name, "xaxis_title": "training job", "yaxis_title": metric}
+    )
     names = [item["TrainingJobName"] for item in done]
     figure.add_scatter(x=numbers, y=values, mode="markers", name="training jobs", text=names)
     figure.add_scatter(x=numbers, y=best, mode="lines", name="best so far", line={"shape": "hv"})
@@ -45,8 +47,7 @@ def parallel_coordinates(job: Any, sagemaker_session: Any = None) -> go.Figure:
         job: Name of a tuning job, a tuner, or its analytics.
         sagemaker_session: The session for a name; a new one by default.
     """
-    import plotly.graph_objects as go
-
+    graph = need("plotly.graph_objects", "figures")
     analytics = _analytics(job, sagemaker_session)
     metric, direction = _objective(analytics)
     done = _with_objective(analytics)
@@ -55,7 +56,9 @@ def parallel_coordinates(job: Any, sagemaker_session: Any = None) -> go.Figure:
     axes = [_axis(name, [item["TunedHyperParameters"].get(name, "") for item in done]) for name in names]
     scale = "Viridis" if direction == "Maximize" else "Viridis_r"
     line = {"color": values, "colorscale": scale, "showscale": True}
-    figure = go.Figure(go.Parcoords(line=line, dimensions=[*axes, {"label": metric, "values": values}]))
+    figure: Any = graph.Figure(
+        graph.Parcoords(line=line, dimensions=[*axes, {"label": metric, "values": values}])
+    )
     figure.update_layout(title=analytics.name)
     return figure
 

@@ -141,6 +141,13 @@ class Session:
             return Target(url=meta.endpoint_url, region=meta.region_name, chosen_by="sagemaker_client")
         return resolve(self._endpoint_url, self._given_boto_session, __version__)
 
+    def _revive(self) -> None:
+        """Start the local server again if it died while its jobs are watched."""
+        from pegbox._sdk import local_server
+
+        if self.target.home is not None:
+            local_server.revive(self.target.home)
+
     # -- storage
 
     @property
@@ -341,6 +348,7 @@ class Session:
                 display,
                 waiting.pauses(poll, self.is_local),
                 self._log_printer() if wants_logs else None,
+                revive=self._revive,
             )
         except KeyboardInterrupt:
             print(_detached(job), file=sys.stderr)
@@ -401,7 +409,7 @@ class Session:
         from pegbox._sdk import waiting
 
         pauses = waiting.pauses(poll, self.is_local)
-        described = waiting.wait_for_training_job(self.sagemaker_client, job, pauses)
+        described = waiting.wait_for_training_job(self.sagemaker_client, job, pauses, revive=self._revive)
         waiting.check_status(job, described, "TrainingJobStatus")
         return described
 
@@ -438,7 +446,9 @@ class Session:
             look(self.describe_training_job(job_name))
             return
         pauses = waiting.pauses(poll, self.is_local)
-        described = waiting.wait_for_training_job(self.sagemaker_client, job_name, pauses, look)
+        described = waiting.wait_for_training_job(
+            self.sagemaker_client, job_name, pauses, look, revive=self._revive
+        )
         waiting.check_status(job_name, described, "TrainingJobStatus")
 
     def list_tags(self, resource_arn: str, max_results: int = 50) -> list[dict[str, str]]:

@@ -9,7 +9,7 @@ from typing import Any
 from pegbox._sdk.target import Target
 
 #: Attempts of one request, the first included; a server that restarts is back within them.
-ATTEMPTS = 6
+ATTEMPTS = 4
 
 
 def make_boto_session(target: Target) -> Any:

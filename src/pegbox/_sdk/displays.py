@@ -147,7 +147,7 @@ def panel(progress: Progress, now: datetime) -> Any:
     for label, text in _facts(progress, now):
         facts.add_row(label, Text(text, style=_STYLES.get(label, "")))
     total = progress.total or max(1, progress.finished + progress.running)
-    bar = ProgressBar(total=total, completed=progress.finished, width=None)
+    bar = ProgressBar(total=total, completed=progress.finished, width=None, finished_style="green")
     colour = {"Completed": "green", "Failed": "red", "Stopped": "yellow"}.get(progress.status, "cyan")
     title = Text.assemble(progress.name, "  ", (progress.status, f"bold {colour}"))
     return Frame(Group(bar, Text(""), facts), title=title, box=box.ROUNDED, border_style=colour, width=100)

@@ -169,7 +169,7 @@ class EstimatorBase(ABC):
         self,
         inputs: Any = None,
         wait: bool = True,
-        logs: bool | str | None = "All",
+        logs: bool | str | list[str] | None = "All",
         job_name: str | None = None,
         experiment_config: dict[str, str] | None = None,
     ) -> None:
@@ -178,7 +178,7 @@ class EstimatorBase(ABC):
         Args:
             inputs: Training data: an address, an input object, a dict of channels, or None.
             wait: Wait until the job ends.
-            logs: Which log lines to print while waiting: ``All`` (True), ``Training``, ``None`` (False).
+            logs: Which log lines to print while waiting: ``All`` (True), ``Training``, ``None`` (False), or a list.
             job_name: Name of the job; made from ``base_job_name`` or the image by default.
             experiment_config: The request's ``ExperimentConfig``.
 

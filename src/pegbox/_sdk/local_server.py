@@ -101,6 +101,15 @@ def start(home: Path) -> LocalServer:
     return server
 
 
+def revive(home: Path) -> None:
+    """Start the home's server again if it died; one that was stopped stays stopped.
+
+    A server that ends in order takes ``server.json`` with it; a killed one leaves it behind.
+    """
+    if (home / "server.json").exists() and find(home) is None:
+        start(home)
+
+
 def stop(home: Path) -> None:
     """Stop the home's server."""
     run_server_command(home, "stop")

@@ -6,7 +6,12 @@ from typing import Any
 
 from pegbox._sdk.jobs import _Job, image_arguments, input_mode_of, load_config, optional_arguments
 
-_LOG_WORDS = {True: "All", False: "None", None: "None"}
+
+def _log_word(logs: Any) -> str:
+    """The kind of log lines that was asked for, in any of the forms that the AWS SDK's versions take."""
+    if isinstance(logs, (list, tuple)):
+        return next((word for word in ("All", "Training", "Rules") if word in logs), "None")
+    return str({True: "All", False: "None", None: "None"}.get(logs, logs))
 
 
 class _TrainingJob(_Job):
@@ -49,17 +54,17 @@ class _TrainingJob(_Job):
         estimator.sagemaker_session.train(**arguments)
         return cls(estimator.sagemaker_session, estimator._current_job_name)
 
-    def wait(self, logs: bool | str | None = "All") -> None:
+    def wait(self, logs: bool | str | list[str] | None = "All") -> None:
         """Wait until the job ends.
 
         Args:
-            logs: ``All`` or True, ``Training``, ``Rules``, ``None`` or False: which log lines to print.
+            logs: ``All`` or True, ``Training``, ``Rules``, ``None`` or False, or a list of such: which lines to print.
         """
-        words = _LOG_WORDS[logs] if isinstance(logs, bool) or logs is None else logs
-        if words == "None":
+        word = _log_word(logs)
+        if word == "None":
             self.sagemaker_session.wait_for_job(self.job_name)
         else:
-            self.sagemaker_session.logs_for_job(self.job_name, wait=True, log_type=words)
+            self.sagemaker_session.logs_for_job(self.job_name, wait=True, log_type=word)
 
     def describe(self) -> dict[str, Any]:
         """Return the job's description."""

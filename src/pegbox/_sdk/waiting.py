@@ -44,12 +44,17 @@ def pauses(poll: float | None, is_local: bool) -> Iterator[float]:
         yield REMOTE_POLL if poll is None else poll
 
 
-def patiently(call: Callable[[], _T], sleep: Callable[[float], None] = time.sleep) -> _T:
+def patiently(
+    call: Callable[[], _T],
+    sleep: Callable[[float], None] = time.sleep,
+    revive: Callable[[], None] | None = None,
+) -> _T:
     """Return a call's result, repeating it while the service cannot be reached.
 
     Args:
         call: The request.
         sleep: Pauses for some seconds.
+        revive: Starts the service again if it died, for a service of our own.
 
     Raises:
         ServerError: The service was away for longer than five minutes.
@@ -70,6 +75,8 @@ def patiently(call: Callable[[], _T], sleep: Callable[[float], None] = time.slee
             if not told:
                 print("pegbox: the service does not answer; waiting for it (the jobs go on)", file=sys.stderr)
                 told = True
+            if revive is not None:
+                revive()
             sleep(1.0)
 
 
@@ -80,6 +87,7 @@ def follow_tuning_job(
     pause_seconds: Iterator[float],
     on_change: Callable[[Progress], None] | None = None,
     sleep: Callable[[float], None] = time.sleep,
+    revive: Callable[[], None] | None = None,
 ) -> dict[str, Any]:
     """Show a tuning job until it ends and return its last description.
 
@@ -90,6 +98,7 @@ def follow_tuning_job(
         pause_seconds: Pauses between calls.
         on_change: Called after each look, for example to print logs.
         sleep: Pauses for some seconds.
+        revive: See :func:`patiently`.
     """
     seen: Any = None
     summaries: list[dict[str, Any]] = []
@@ -97,11 +106,13 @@ def follow_tuning_job(
     try:
         while True:
             described: dict[str, Any] = patiently(
-                lambda: client.describe_hyper_parameter_tuning_job(HyperParameterTuningJobName=name), sleep
+                lambda: client.describe_hyper_parameter_tuning_job(HyperParameterTuningJobName=name),
+                sleep,
+                revive,
             )
             counts = (described.get("TrainingJobStatusCounters"), described.get("ObjectiveStatusCounters"))
             if wants_trials and counts != seen:
-                summaries = patiently(lambda: training_job_summaries(client, name), sleep)
+                summaries = patiently(lambda: training_job_summaries(client, name), sleep, revive)
                 seen = counts
             progress = progress_of(described, summaries)
             display.show(progress)
@@ -157,6 +168,7 @@ def wait_for_training_job(
     pause_seconds: Iterator[float],
     each_look: Callable[[Mapping[str, Any]], None] | None = None,
     sleep: Callable[[float], None] = time.sleep,
+    revive: Callable[[], None] | None = None,
 ) -> dict[str, Any]:
     """Return a training job's description once it has ended.
 
@@ -166,6 +178,7 @@ def wait_for_training_job(
         pause_seconds: Pauses between calls.
         each_look: Called with each description, the last one included.
         sleep: Pauses for some seconds.
+        revive: See :func:`patiently`.
     """
     while True:
         described: dict[str, Any] = patiently(

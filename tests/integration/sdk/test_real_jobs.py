@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -226,3 +227,18 @@ def test_interrupting_the_watcher_leaves_the_job(server: Any, project: Path) -> 
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[-1].startswith("watched-001-")
+
+
+def test_wait_outlives_a_killed_server(session: Session, server: Any, project: Path) -> None:
+    """With the server killed under it, wait starts it again and sees every trial through."""
+    (project / "slow.py").write_text("import time, pegbox; time.sleep(0.5); pegbox.report(score=1)")
+    estimator = Estimator(entry_point=str(project / "slow.py"), sagemaker_session=session)
+    tuner = HyperparameterTuner(estimator, "score", RANGES, max_jobs=4, max_parallel_jobs=2)
+    tuner.fit()
+    killer = threading.Timer(0.7, server.kill)
+    killer.start()
+    tuner.wait(quiet=True)
+    killer.join()
+    described = tuner.describe()
+    assert described["HyperParameterTuningJobStatus"] == "Completed"
+    assert described["TrainingJobStatusCounters"]["Completed"] == 4

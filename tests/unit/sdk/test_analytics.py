@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -113,3 +114,14 @@ def test_figures(service: FakeService, analytics: HyperparameterTuningJobAnalyti
     service.answers[LIST] = lambda _: {"TrainingJobSummaries": []}
     with pytest.raises(ValueError, match="call wait"):
         plots.best_so_far(NAME)
+
+
+def test_missing_packages_say_what_to_install(
+    analytics: HyperparameterTuningJobAnalytics, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without pandas or plotly the error is the command that brings them."""
+    for name, ask in (("pandas", analytics.dataframe), ("plotly", lambda: plots.best_so_far(analytics))):
+        monkeypatch.setitem(sys.modules, name, None)
+        monkeypatch.setitem(sys.modules, f"{name}.graph_objects", None)
+        with pytest.raises(ImportError, match=r"pip install 'pegbox\[analytics\]'"):
+            ask()

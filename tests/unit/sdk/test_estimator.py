@@ -71,8 +71,10 @@ def test_fit_without_waiting_and_failure(service: FakeService) -> None:
     estimator.fit(wait=False, job_name="my-job")
     assert [name for name, _ in service.requests] == [TRAIN]
     assert service.sent(TRAIN)[0]["TrainingJobName"] == "my-job"
-    with pytest.raises(UnexpectedStatusException, match="AlgorithmError: boom"):
-        estimator.latest_training_job.wait(logs=False)
+    for logs in (False, None, "None", [], ["None"]):
+        with pytest.raises(UnexpectedStatusException, match="AlgorithmError: boom"):
+            estimator.latest_training_job.wait(logs=logs)
+    assert {name for name, _ in service.requests} == {TRAIN, DESCRIBE}
 
 
 def test_attach_waits_quietly(service: FakeService) -> None:

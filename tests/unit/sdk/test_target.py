@@ -235,3 +235,24 @@ def test_aws_needs_a_role() -> None:
 def test_quiet_display_has_no_need_of_trials() -> None:
     """Waiting quietly does not list training jobs."""
     assert Quiet().wants_trials is False
+
+
+def test_only_a_server_that_died_is_started_again(
+    service: FakeService, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A running server is left alone, a stopped one stays stopped, a killed one is started."""
+    commands: list[tuple[str, ...]] = []
+
+    def run(home: Path, *arguments: str) -> str:
+        commands.append(arguments)
+        service.write_home()
+        return ""
+
+    monkeypatch.setattr(local_server, "run_server_command", run)
+    local_server.revive(service.home)
+    local_server.revive(tmp_path)
+    assert commands == []
+    facts = json.loads((service.home / "server.json").read_text())
+    (service.home / "server.json").write_text(json.dumps({**facts, "url": "http://127.0.0.1:9"}))
+    local_server.revive(service.home)
+    assert commands == [("start", "--auto", "--json")]
