@@ -66,6 +66,7 @@ class Pegbox:
             memory=self.memory,
             recipe=self.recipe,
         )[0]
+        globals()["LAST"] = suggestion
         config = {n: self.choices[n][v] if n in self.choices else v for n, v in suggestion.values.items()}
         self.pending[id(config)] = (self.issued, suggestion.values, config)
         self.issued += 1
