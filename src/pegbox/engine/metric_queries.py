@@ -77,6 +77,12 @@ class MetricQueries:
                     f"The query {query['Id']!r} has an Expression; metric math is not offered, give a MetricStat.",
                     code="ValidationError",
                 )
+            for name in ("Namespace", "MetricName"):
+                if not stat["Metric"].get(name):
+                    raise ApiError(
+                        f"The query {query['Id']!r} has no MetricStat.Metric.{name}; name the metric to read.",
+                        code="ValidationError",
+                    )
             if query.get("ReturnData") is False:
                 continue
             points = self._periods(stat["Metric"], stat["Period"], start, end)

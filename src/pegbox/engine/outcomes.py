@@ -346,6 +346,18 @@ TABLE: tuple[Row, ...] = (
         "TrainingJobDefinition.HyperParameterTuningResourceConfig.InstanceConfigs",
         "the first is taken; there is one machine",
     ),
+    _met(
+        "tuning",
+        "TrainingJobDefinition.HyperParameterTuningResourceConfig.InstanceConfigs[].InstanceType",
+        f"{_ONE_MACHINE}, whatever the type",
+        _not("local"),
+        "all but local",
+    ),
+    _met(
+        "tuning",
+        "TrainingJobDefinition.HyperParameterTuningResourceConfig.InstanceConfigs[].VolumeSizeInGB",
+        f"{_ONE_MACHINE} with its own disk",
+    ),
     _refused(
         "tuning",
         "TrainingJobDefinition.HyperParameterTuningResourceConfig.InstanceConfigs[].InstanceCount",

@@ -20,7 +20,9 @@ def replay_request(reader: Reader, trial: TrainingJob) -> SuggestRequest:
     record = trial.suggestion
     tuning = reader.tuning_job_by_id(trial.tuning_job_id) if trial.tuning_job_id is not None else None
     if record is None or tuning is None:
-        raise ValidationException(f"Training job {trial.name!r} has no suggestion that could be computed again.")
+        raise ValidationException(
+            f"Training job {trial.name!r} has no suggestion that could be computed again."
+        )
     spec = read_tuning(tuning.request, breaker=1, compute_ahead=False)
     trials = {other.number: other for other in reader.trials(tuning.id)}
     seen = {

@@ -87,6 +87,8 @@ class SimulatedMachine:
     #: Whether agents end programs at their MaxRuntimeInSeconds, as they should.
     obeys_max_runtime: bool = True
     attempts: dict[str, SimulatedAttempt] = field(default_factory=dict)
+    #: What agents say of metrics that were never found: name to nearest log lines.
+    unmatched: dict[str, list[str]] = field(default_factory=dict)
     #: Staged artifacts by path: the sha256 that the agent recorded.
     staged: dict[str, str] = field(default_factory=dict)
     #: Attempt ids whose program was started more than once: must stay empty.
@@ -177,9 +179,8 @@ class SimulatedMachine:
 
     def _end(self, order: AttemptOrder, outcome: str, at: float) -> dict[str, Any]:
         if outcome == "completed":
-            return self._event(
-                "finished", at, outcome="completed", exit_code=0, artifacts=self._artifacts(order)
-            )
+            more = {"artifacts": self._artifacts(order), "unmatched": dict(self.unmatched)}
+            return self._event("finished", at, outcome="completed", exit_code=0, **more)
         if outcome == "max_runtime":
             return self._event("finished", at, outcome="stopped", stop_reason="max_runtime", signal=15)
         if outcome == "lost":

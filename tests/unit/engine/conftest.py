@@ -17,8 +17,12 @@ from pegbox.testing.simulation import NO_DANGERS, NO_FAULTS, World, simulated_po
 def calm() -> Callable[..., World]:
     """Makes worlds without trouble; keyword arguments change the policy."""
 
-    def make(*, faults: Faults = NO_FAULTS, seed: int = 1, world: Mapping[str, Any] | None = None, **policy: Any) -> World:
-        return World(seed, dangers=NO_DANGERS, faults=faults, policy=simulated_policy(**policy), **(world or {}))
+    def make(
+        *, faults: Faults = NO_FAULTS, seed: int = 1, world: Mapping[str, Any] | None = None, **policy: Any
+    ) -> World:
+        return World(
+            seed, dangers=NO_DANGERS, faults=faults, policy=simulated_policy(**policy), **(world or {})
+        )
 
     return make
 
@@ -36,7 +40,9 @@ def request_for() -> Callable[..., dict[str, Any]]:
             "Strategy": "Random",
             "HyperParameterTuningJobObjective": {"Type": "Maximize", "MetricName": "m"},
             "ResourceLimits": limits,
-            "ParameterRanges": {"ContinuousParameterRanges": [{"Name": "x", "MinValue": "0", "MaxValue": "1"}]},
+            "ParameterRanges": {
+                "ContinuousParameterRanges": [{"Name": "x", "MinValue": "0", "MaxValue": "1"}]
+            },
             "RandomSeed": 7,
             **config,
         }

@@ -213,4 +213,6 @@ def test_terminal_jobs_need_nothing(status: TuningStatus) -> None:
 def test_a_job_without_a_budget_goes_on() -> None:
     """MaxNumberOfTrainingJobs may be absent where something else ends the job."""
     goals = replace(GOALS, budget=None)
-    assert plan(goals, _now(launched=5000, live=1, running=1, ready=[Ready(5001, 0, False)]), 0.0) == (Launch(5001),)
+    assert plan(goals, _now(launched=5000, live=1, running=1, ready=[Ready(5001, 0, False)]), 0.0) == (
+        Launch(5001),
+    )

@@ -18,7 +18,15 @@ from pegbox.domain.statuses import (
     TrainingStatus,
 )
 from pegbox.engine.lifecycle.moves import check_training_move
-from pegbox.engine.lifecycle.training import Step, TrialRules, apply, newborn, request_stop, runtime_used, with_notice
+from pegbox.engine.lifecycle.training import (
+    Step,
+    TrialRules,
+    apply,
+    newborn,
+    request_stop,
+    runtime_used,
+    with_notice,
+)
 from pegbox.errors import InvalidTransition
 
 T0 = datetime(2026, 1, 1, tzinfo=timezone.utc)
@@ -84,7 +92,9 @@ def test_the_final_objective_is_the_last_value_not_the_best() -> None:
 @pytest.mark.parametrize("value", ["nan", "inf", "-inf", math.nan])
 def test_a_value_that_is_not_finite_never_counts(value: Any) -> None:
     """NaN or infinite: the trial is Completed, its objective Failed, and a notice says why (promise P7)."""
-    job = _run(_trial(), _metric(1, 0.9), _metric(2, value, 2), _event("finished", 3, outcome="completed")).job
+    job = _run(
+        _trial(), _metric(1, 0.9), _metric(2, value, 2), _event("finished", 3, outcome="completed")
+    ).job
     assert job.status is TrainingStatus.COMPLETED
     assert (job.objective, job.objective_status) == (None, ObjectiveStatus.FAILED)
     assert any("cannot be compared" in text for text in job.notices)
@@ -101,7 +111,9 @@ def test_a_trial_that_emits_nothing_keeps_the_nearest_lines() -> None:
 def test_a_failed_trial_has_no_objective_and_a_reason_with_its_class() -> None:
     """FailureReason is prefixed by the error class; emitted values do not count."""
     failure = {"class": "AlgorithmError", "message": "exit code: 1"}
-    job = _run(_trial(), _metric(1, 0.5), _event("finished", 2, outcome="failed", exit_code=1, failure=failure)).job
+    job = _run(
+        _trial(), _metric(1, 0.5), _event("finished", 2, outcome="failed", exit_code=1, failure=failure)
+    ).job
     assert (job.status, job.failure_kind) == (TrainingStatus.FAILED, FailureKind.ALGORITHM)
     assert job.failure_reason == "AlgorithmError: exit code: 1"
     assert (job.objective, job.objective_status) == (None, ObjectiveStatus.FAILED)
@@ -182,7 +194,12 @@ def test_late_stages_bring_no_news() -> None:
 
 def test_a_clock_set_back_never_ends_a_stage_before_it_began() -> None:
     """Times within a history never decrease."""
-    job = _run(_trial(), _event("downloading", 50), _event("training", 10), _event("finished", 5, outcome="completed")).job
+    job = _run(
+        _trial(),
+        _event("downloading", 50),
+        _event("training", 10),
+        _event("finished", 5, outcome="completed"),
+    ).job
     times = [t.started_at for t in job.transitions]
     assert times == sorted(times)
     assert all(t.ended_at is not None and t.ended_at >= t.started_at for t in job.transitions)

@@ -174,7 +174,12 @@ def test_stopping_a_terminal_job_is_a_validation_exception(calm: Make, request_f
 def test_unknown_names_are_not_found(calm: Make) -> None:
     """Stop and delete of nothing: ResourceNotFound."""
     world = calm()
-    for action in (StopTuning(name="x"), DeleteTuning(name="x"), StopTraining(name="x"), DeleteTraining(name="x")):
+    for action in (
+        StopTuning(name="x"),
+        DeleteTuning(name="x"),
+        StopTraining(name="x"),
+        DeleteTraining(name="x"),
+    ):
         with pytest.raises(ResourceNotFound):
             world.do(action)
 

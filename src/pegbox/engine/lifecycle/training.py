@@ -272,7 +272,10 @@ def _judged(job: TrainingJob, rules: TrialRules, event: Mapping[str, Any]) -> Tr
         job = with_notice(job, f"Metric {metric!r} was never found in the log{nearest}")
     if job.tuning_job_id is None:
         return job
-    last = job.final_metrics.get(rules.objective or "")
+    objective = rules.objective or ""
+    last = job.final_metrics.get(objective)
+    if last is None and job.status is TrainingStatus.COMPLETED and objective not in unmatched:
+        job = with_notice(job, f"Metric {objective!r} was never found in the log or reported")
     if last is None or job.status is TrainingStatus.FAILED:
         return evolve(job, objective=None, objective_status=ObjectiveStatus.FAILED)
     if not math.isfinite(last[0]):

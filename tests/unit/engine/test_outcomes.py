@@ -1,0 +1,93 @@
+"""The table of outcomes: complete, and the same for code and documentation."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import botocore.session
+import pytest
+
+from pegbox.engine.outcomes import TABLE, Outcome, notices_of, refusals
+
+#: Members whose own members are one matter: no row of their own is needed below them.
+WHOLE = {
+    "HyperParameterTuningJobConfig.HyperParameterTuningJobObjective",
+    "HyperParameterTuningJobConfig.ResourceLimits",
+    "HyperParameterTuningJobConfig.TuningJobCompletionCriteria",
+    "HyperParameterTuningJobConfig.StrategyConfig",
+    "HyperParameterTuningJobConfig.ParameterRanges",
+}
+
+
+def _paths(shape: Any, prefix: str = "", depth: int = 0) -> list[str]:
+    paths = []
+    for name, member in shape.members.items():
+        path = f"{prefix}{name}"
+        paths.append(path)
+        inner, here = (member.member, f"{path}[]") if member.type_name == "list" else (member, path)
+        if inner.type_name == "structure" and depth < 4 and path not in WHOLE:
+            paths += _paths(inner, f"{here}.", depth + 1)
+    return paths
+
+
+def _covered(path: str, rows: set[str], whole: set[str]) -> bool:
+    """A member has a row, or an ancestor has one that speaks for all below it."""
+    if path in rows:
+        return True
+    parts = path.split(".")
+    ancestors = [".".join(parts[:i]).removesuffix("[]") for i in range(1, len(parts))]
+    return any(a in whole for a in ancestors)
+
+
+def _rows(scope: str) -> tuple[set[str], set[str]]:
+    rows = {row.path for row in TABLE if row.scope == scope}
+    # A path without a row below it speaks for all that is below.
+    whole = {path for path in rows if not any(other.startswith((f"{path}.", f"{path}[]")) for other in rows)}
+    return rows, whole
+
+
+@pytest.mark.parametrize("operation", ["CreateHyperParameterTuningJob", "CreateTrainingJob"])
+def test_every_member_of_a_create_request_has_an_outcome(operation: str) -> None:
+    """Promise P9: works, met by nature or refused; no parameter is silently ignored."""
+    shape = (
+        botocore.session.get_session().get_service_model("sagemaker").operation_model(operation).input_shape
+    )
+    definition = _rows("definition")
+    if operation == "CreateTrainingJob":
+        own = _rows("training")
+        missing = [p for p in _paths(shape) if not _covered(p, *definition) and not _covered(p, *own)]
+    else:
+        own = _rows("tuning")
+        missing = []
+        for path in _paths(shape):
+            below = path.removeprefix("TrainingJobDefinition.")
+            shared = below != path and _covered(below, *definition)
+            if not shared and not _covered(path, *own):
+                missing.append(path)
+        missing = [p for p in missing if not p.startswith("TrainingJobDefinitions")]
+    assert missing == []
+
+
+def test_refused_and_met_rows_say_why() -> None:
+    """Each has a remedy or a reason, and rows for some values name them."""
+    for row in TABLE:
+        assert row.outcome is Outcome.WORKS or row.note, row
+        assert (row.when is None) == (not row.values), row
+
+
+def test_values_are_shown_with_path_and_remedy() -> None:
+    """Lists are indexed, long values are cut."""
+    request = {"InputDataConfig": [{"ChannelName": "a"}, {"ChannelName": "b", "InputMode": "Pipe"}]}
+    assert refusals(request, "definition", "D.") == [
+        "D.InputDataConfig[1].InputMode: 'Pipe' is refused: use File; Pipe and FastFile come later"
+    ]
+    assert "..." in refusals({"VpcConfig": {"Subnets": ["s" * 500]}}, "definition")[0]
+
+
+def test_what_is_met_by_nature_is_told() -> None:
+    """Spot, roles, volumes: accepted, with the reason for the owner."""
+    request = {"RoleArn": "arn", "EnableManagedSpotTraining": True, "EnableNetworkIsolation": False}
+    notices = notices_of(request, "definition")
+    assert any("EnableManagedSpotTraining" in text and "nothing is interrupted" in text for text in notices)
+    assert not any("EnableNetworkIsolation" in text for text in notices)
+    assert refusals(request, "definition") == []
