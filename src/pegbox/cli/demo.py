@@ -53,7 +53,7 @@ def run() -> int:
     name = tuner.latest_tuning_job.name
     trials = _trials(client, name)
     _print_table(trials)
-    _print_best(client, tuner.best_training_job(), trials)
+    _print_best(tuner.sagemaker_session, tuner.best_training_job(), trials)
     print("\nWhat you could type next:")
     print(f"  pegbox show {name}")
     print(f"  pegbox logs {tuner.best_training_job()}")
@@ -100,13 +100,11 @@ def _short(text: str) -> str:
         return text
 
 
-def _print_best(client: Any, best: str, trials: Sequence[Mapping[str, Any]]) -> None:
-    from pegbox.session import Session
-
+def _print_best(session: Any, best: str, trials: Sequence[Mapping[str, Any]]) -> None:
     row = next(row for row in trials if row["TrainingJobName"] == best)
-    address = client.describe_training_job(TrainingJobName=best)["ModelArtifacts"]["S3ModelArtifacts"]
+    address = session.describe_training_job(best)["ModelArtifacts"]["S3ModelArtifacts"]
     print(f"\nBest training job   {best}, accuracy {_objective(row):.4f}")
     print(f"Model               {address}")
-    path = Session().local_path(address)
-    if path is not None:
-        print(f"                    {path}")
+    if session.is_local:
+        bucket, key = address.removeprefix("s3://").split("/", 1)
+        print(f"                    {session.storage.path_of(bucket, key)}")
