@@ -99,10 +99,26 @@ def fuzzed_calls(models: Mapping[str, ServiceModel], seed: int) -> Iterator[Fuzz
         yield _call(rng, model, model.operations[name])
 
 
-def _call(rng: Random, model: ServiceModel, operation: Operation) -> FuzzedCall:
+def spoilt_call(
+    rng: Random, model: ServiceModel, operation: Operation, params: Mapping[str, Any]
+) -> FuzzedCall:
+    """A call that would work, with something wrong in it, or nothing.
+
+    Args:
+        rng: Source of choices.
+        model: The operation's service.
+        operation: The operation.
+        params: Parameters that work; they are left as they are.
+    """
+    return _call(rng, model, operation, dict(params))
+
+
+def _call(rng: Random, model: ServiceModel, operation: Operation, given: Any = None) -> FuzzedCall:
     protocol = rng.choice(model.protocols)
     what: list[str] = [protocol, operation.name]
-    params: Any = Samples(rng, optional=rng.choice((0.1, 0.4, 0.9))).structure(operation.input)
+    params = given
+    if params is None:
+        params = Samples(rng, optional=rng.choice((0.1, 0.4, 0.9))).structure(operation.input)
     for _ in range(rng.choice((0, 1, 1, 1, 2, 5))):
         params = _spoil(rng, params, operation.input, what)
     request = _request(rng, protocol, model, operation, params)

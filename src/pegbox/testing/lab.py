@@ -34,7 +34,8 @@ class Lab:
     """
 
     def __init__(self, settings: Mapping[str, str] | None = None) -> None:
-        self.home = Path(tempfile.mkdtemp(prefix="pegbox-lab-"))
+        self._folder = Path(tempfile.mkdtemp(prefix="pegbox-lab-"))
+        self.home = self._folder / "home"
         self._settings = dict(settings or {})
 
     def __enter__(self) -> Lab:
@@ -48,7 +49,7 @@ class Lab:
         for process in self.programs():
             with contextlib.suppress(psutil.Error):
                 process.kill()
-        shutil.rmtree(self.home, ignore_errors=True)
+        shutil.rmtree(self._folder, ignore_errors=True)
 
     @property
     def environment(self) -> dict[str, str]:
@@ -98,7 +99,7 @@ class Lab:
         from botocore.config import Config
 
         state = json.loads((self.home / "server.json").read_text())
-        keys = json.loads((self.home / "credentials.json").read_text())
+        keys = self.keys
         return boto3.client(  # type: ignore[call-overload]
             service,
             endpoint_url=state["url"],
@@ -107,6 +108,12 @@ class Lab:
             aws_secret_access_key=keys["secret_access_key"],
             config=Config(retries={"max_attempts": 0}, connect_timeout=5, read_timeout=30),
         )
+
+    @property
+    def keys(self) -> dict[str, str]:
+        """The owner's access key: ``access_key_id``, ``secret_access_key``, ``region``."""
+        keys: dict[str, str] = json.loads((self.home / "credentials.json").read_text())
+        return keys
 
     def programs(self) -> list[psutil.Process]:
         """Return the processes that carry the mark of an attempt of this home."""
@@ -125,7 +132,9 @@ class Lab:
             archive.addfile(entry, io.BytesIO(data))
         digest = hashlib.sha256(packed.getvalue()).hexdigest()
         target = self.home / "buckets" / BUCKET / "code" / digest / "sourcedir.tar.gz"
-        target.parent.mkdir(parents=True, exist_ok=True)
+        for folder in (target.parent.parent, target.parent):
+            folder.mkdir(mode=0o700, exist_ok=True)
+        target.touch(0o600)
         target.write_bytes(packed.getvalue())
         return f"s3://{BUCKET}/code/{digest}/sourcedir.tar.gz"
 
