@@ -310,7 +310,7 @@ class Attempt:
         if only_due and not self._due():
             return
         self.output.emit_values()
-        if self._oldest_event or self.spool.unsent:
+        if self._oldest_event or self.spool.unwritten or self.spool.unsent:
             self._oldest_event = 0.0
             try:
                 self.spool.write()

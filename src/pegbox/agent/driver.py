@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 IDLE_SECONDS = 60.0
 #: It is replaced after so many attempts, so that nothing can pile up in it.
 MAX_ATTEMPTS = 200
+#: Without an acknowledgement for so long, everything unacknowledged is sent again; the pause doubles up to the longest one.
+RESEND_SECONDS, LONGEST_RESEND = 2.0, 60.0
 #: Bytes that may wait for the socket before more events are handed to it.
 _BACKLOG = 4 << 20
 
@@ -40,6 +42,8 @@ class Agent:
         self._early_stop: dict[str, dict[str, Any]] = {}
         self._retire = False
         self._idle_since = time.monotonic()
+        self._resend_pause = RESEND_SECONDS
+        self._last_progress = time.monotonic()
 
     def live(self) -> int:
         """Serve until there is a reason to end; return the exit code."""
@@ -72,7 +76,20 @@ class Agent:
         messages, ready = self._link.wait(seconds, descriptors)
         for message in messages:
             self._take(message)
+        self._resend_if_unheard()
         return ready
+
+    def _resend_if_unheard(self) -> None:
+        """The server may have been unable to commit a report (a full disk): what it did not acknowledge comes again."""
+        current = self._current
+        if current is None or current.spool is None or not current.spool.unacked or not self._link.welcome:
+            self._last_progress = time.monotonic()
+            self._resend_pause = RESEND_SECONDS
+        elif time.monotonic() - self._last_progress >= self._resend_pause and not self._link.backlog:
+            self._last_progress = time.monotonic()
+            self._resend_pause = min(self._resend_pause * 2, LONGEST_RESEND)
+            current.spool.rewind()
+            self._send_ready(current)
 
     def _drive(self, order: dict[str, Any]) -> bool:
         """Drive an attempt until all its events are acknowledged; return whether this agent is still good."""
@@ -156,6 +173,7 @@ class Agent:
         elif kind == "retire":
             self._retire = True
         elif mine and current is not None:
+            self._last_progress = time.monotonic()
             _tell(current, message)
         elif kind == "stop" and self._next is not None and self._next["attempt_id"] == message["attempt"]:
             self._early_stop[message["attempt"]] = message

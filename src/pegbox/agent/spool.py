@@ -151,8 +151,8 @@ class Spool:
 
     @property
     def unsent(self) -> bool:
-        """Whether events wait to be sent."""
-        return self._sent < self.seq
+        """Whether events wait to be sent; never before they are on disk."""
+        return self._sent < self.seq and not self._unwritten
 
     @property
     def unacked(self) -> bool:

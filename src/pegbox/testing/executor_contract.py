@@ -159,3 +159,13 @@ class ExecutorContract:
         assert kinds.count("finished") == 1
         assert "metric" in kinds
         assert rig.starts(order.attempt_id) == 1
+
+    def test_what_could_not_be_committed_comes_again(self, rig: Rig) -> None:
+        """Reports that the engine could not commit for a while (a full disk) come again without any crash."""
+        order = rig.order("completes")
+        rig.committing = False
+        rig.executor.launch(order)
+        rig.settle(lambda: rig.reported(order.attempt_id))
+        rig.committing = True
+        rig.settle(lambda: _finished(rig, order))
+        assert rig.starts(order.attempt_id) == 1

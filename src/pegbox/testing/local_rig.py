@@ -39,6 +39,7 @@ class Committed:
         self._events: dict[str, list[Mapping[str, Any]]] = {}
         self.seen: set[str] = set()
         self.committing = True
+        self._refused: set[str] = set()
         #: Reports that left a gap before them, which none may.
         self.gaps: list[tuple[str, int, int]] = []
         #: Number of reports per attempt.
@@ -50,10 +51,12 @@ class Committed:
             self.seen.add(report.attempt_id)
             self.frames[report.attempt_id] = self.frames.get(report.attempt_id, 0) + 1
             if not self.committing:
+                self._refused.add(report.attempt_id)
                 return
             events = self._events.setdefault(report.attempt_id, [])
             if report.first_seq > len(events) + 1:
-                self.gaps.append((report.attempt_id, len(events), report.first_seq))
+                if report.attempt_id not in self._refused:
+                    self.gaps.append((report.attempt_id, len(events), report.first_seq))
                 return
             events += list(report.events)[len(events) + 1 - report.first_seq :]
             up_to = len(events)

@@ -119,15 +119,17 @@ class LocalExecutor:
             attempt = self._table.attempts.pop(attempt_id, None)
             if attempt is None:
                 return
+            directory = Path(attempt.order.directory)
             agent = self._table.holder(attempt_id)
-            if agent is not None:
-                if agent.connection is not None and attempt.finished_seq is not None:
-                    # Discarded is more than acknowledged, whichever is told first: the agent waits for no other word.
-                    agent.connection.send(
-                        {"type": "ack", "attempt": attempt_id, "up_to": attempt.finished_seq}
-                    )
+            if agent is None:
+                self._hub.call(lambda: self._clean(directory))
+                return
+            agent.leaves = directory
+            if attempt.finished_seq is not None:
+                # Discarded is more than acknowledged, whichever is told first: the agent waits for no other word.
+                self._send_ack(agent, attempt_id, attempt.finished_seq)
                 self._release(agent)
-            self._hub.call(lambda: self._clean(Path(attempt.order.directory)))
+            # Else it still ends the program, and lets go when it has.
 
     def busy(self) -> bool:
         """Whether an attempt's end is not committed yet or an agent holds one."""
@@ -231,6 +233,7 @@ class LocalExecutor:
 
     def _release(self, agent: AgentEntry) -> None:
         agent.attempt_id = None
+        self._clean_after(agent)
         if agent.served >= self._max_attempts and agent.connection is not None:
             agent.retired = True
             agent.connection.send({"type": "retire"})
@@ -339,13 +342,17 @@ class LocalExecutor:
             agent = self._table.holder(attempt_id)
             if agent is None:
                 return
-            if agent.connection is not None:
-                agent.connection.send({"type": "ack", "attempt": attempt_id, "up_to": up_to})
+            self._send_ack(agent, attempt_id, up_to)
             attempt = self._table.attempts.get(attempt_id)
             if attempt is not None and attempt.finished_seq is not None and up_to >= attempt.finished_seq:
                 # The agent is free as soon as it reads this: the next order may follow in the same stream.
                 attempt.agent_id = None
                 self._release(agent)
+
+    @staticmethod
+    def _send_ack(agent: AgentEntry, attempt_id: str, up_to: int) -> None:
+        if agent.connection is not None:
+            agent.connection.send({"type": "ack", "attempt": attempt_id, "up_to": up_to})
 
     def _fence(self, attempt_id: str) -> None:
         with self._lock:
@@ -368,6 +375,7 @@ class LocalExecutor:
             self._hub.read_rest(agent.connection)
         with self._lock:
             self._table.agents.pop(agent.agent_id, None)
+            self._clean_after(agent)
             attempt = self._table.attempts.get(agent.attempt_id or "")
             ours = attempt is not None and attempt.agent_id == agent.agent_id
         self._starter.ended(agent.agent_id, agent.identity.pid)
@@ -385,6 +393,11 @@ class LocalExecutor:
                 self._give_up(attempt, f"{MAX_DEATHS} agents died on it, one after another")
             else:
                 self._assign(attempt)
+
+    def _clean_after(self, agent: AgentEntry) -> None:
+        directory, agent.leaves = agent.leaves, None
+        if directory is not None:
+            self._hub.call(lambda: self._clean(directory))
 
     def _clean(self, directory: Path) -> None:
         try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from pegbox.domain.orders import AttemptOrder
 from pegbox.domain.statuses import StopReason
@@ -35,6 +36,8 @@ class AgentEntry:
     #: The attempt it drives or was given.
     attempt_id: str | None = None
     served: int = 0
+    #: Directory of a discarded attempt that it still holds.
+    leaves: Path | None = None
     retired: bool = False
 
 
