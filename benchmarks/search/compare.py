@@ -1,6 +1,7 @@
 """Pegbox beside Optuna (TPE, GP), hyperopt and random search, on the same problems and seeds.
 
     python benchmarks/search/compare.py                      short: 30 evaluations, 2 seeds
+    python benchmarks/search/compare.py --wide --budget 200 --optimizers pegbox,optuna-tpe,random
     python benchmarks/search/compare.py --budget 60 --seeds 5 --optimizers pegbox,optuna-tpe
 
 Prints a table and writes `best-so-far.svg`. A peer that is not installed is left out, and said so. Nothing here
@@ -28,7 +29,7 @@ for _variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
 import numpy as np  # noqa: E402 - after the thread limits
 
 sys.path.insert(0, str(Path(__file__).parent))
-from problems import Problem, problems  # noqa: E402
+from problems import Problem, problems, wide_problems  # noqa: E402
 
 Ask = Callable[[], dict]
 Tell = Callable[[dict, "float | None"], None]
@@ -234,16 +235,24 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=2)
     parser.add_argument("--optimizers", default=",".join(OPTIMIZERS))
     parser.add_argument("--problems", default="", help="comma list; default all")
+    parser.add_argument("--long", action="store_true", help="100 evaluations, 5 seeds")
+    parser.add_argument("--wide", action="store_true", help="the problems with fifty parameters instead")
     parser.add_argument("--plot", type=Path, default=Path(__file__).parent / "best-so-far.svg")
     parser.add_argument("--json", type=Path)
     args = parser.parse_args()
+    if args.long:
+        args.budget, args.seeds = max(args.budget, 100), max(args.seeds, 5)
     names = []
     for name in args.optimizers.split(","):
         if importlib.util.find_spec(OPTIMIZERS[name][1]) is None:
             print(f"{name} is left out: install {OPTIMIZERS[name][1]} to have it")
         else:
             names.append(name)
-    chosen = [p for p in problems() if not args.problems or p.name in args.problems.split(",")]
+    chosen = [
+        p
+        for p in (wide_problems() if args.wide else problems())
+        if not args.problems or p.name in args.problems.split(",")
+    ]
     results: dict = {}
     spent: dict = {name: [] for name in names}
     for problem in chosen:

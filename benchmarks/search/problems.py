@@ -162,6 +162,15 @@ def _support_vectors(values: dict):
     return make_pipeline(StandardScaler(), SVR(max_iter=2000, **values))
 
 
+def wide_problems() -> list[Problem]:
+    """Three problems with fifty parameters: all matter, few matter, mixed kinds."""
+    return [
+        _synthetic("wide-bowl-50", "fl" * 25, lambda z: (z * z).sum(), 11),
+        _synthetic("wide-sparse-50", "flfli" * 10, _sparse, 12),
+        _synthetic("wide-levy-50", "fflfc" * 10, lambda z: math.log1p(_levy(z)), 13),
+    ]
+
+
 def problems() -> list[Problem]:
     """Eleven problems, three of which train a model."""
     return [

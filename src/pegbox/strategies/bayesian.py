@@ -32,6 +32,9 @@ _SEARCH, _FALLBACK = 4, 5
 _FEWEST = 2
 #: A candidate is called exploring where the deviation exceeds this share of the prior's.
 _UNKNOWN = 0.5
+#: Where there is a choice, no candidate agrees with a tried point to this many digits of its code: what is that close
+#: teaches nothing, and a deterministic objective would be polished for ever.
+_NEAR_DIGITS = 3
 _ERRORS = (ArithmeticError, np.linalg.LinAlgError, ValueError, IndexError, MemoryError)
 
 
@@ -115,9 +118,11 @@ def _by_model(question: _Question, taken: set[bytes], memory: Memory, fitted: bo
     good = model.X[np.argsort(model.mean, kind="stable")[: max(3, min(8, len(model.X) // 3))]]
     search = Search(space.encoding, recipe, generator(question.seed, _SEARCH))
     Z, score = search.maximise(model.ensemble, good)
-    for row, value in zip(Z, score, strict=True):
-        if fingerprint(row) not in taken:
-            return _explain(question, model, row, float(value))
+    near = {fingerprint(row, _NEAR_DIGITS) for row in question.tried}
+    for avoid, digits in ((near, _NEAR_DIGITS), (taken, 9)):
+        for row, value in zip(Z, score, strict=True):
+            if fingerprint(row, digits) not in avoid:
+                return _explain(question, model, row, float(value))
     return _random(question, taken)
 
 

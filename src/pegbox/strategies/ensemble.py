@@ -7,9 +7,10 @@ Z           candidates                                                          
 EI_i        expected improvement of member i in units of its transformed values         (m,)
 w_i         weight of member i; they sum to 1                                           ()
 p           probability of feasibility                                                  (m,)
+pi          belief that the best values lie inside their ranges, of weight b            (m,)
 ==========  ==========================================================================  ==========
 
-    score(z) = log sum_i w_i EI_i(z) + log p(z)
+    score(z) = log sum_i w_i EI_i(z) + log p(z) + b log pi(z)
 
 Each member sees the same observations through another output transform or prior. Averaging keeps the search from
 standing or falling with one of them.
@@ -23,7 +24,11 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from pegbox.strategies.acquisition import log_expected_improvement, log_expected_improvement_gradient
+from pegbox.strategies.acquisition import (
+    interior_belief,
+    log_expected_improvement,
+    log_expected_improvement_gradient,
+)
 from pegbox.strategies.feasibility import Feasibility
 from pegbox.strategies.trust_region import TrustRegion
 from pegbox.surrogate.numerics import log_mean_exp
@@ -47,13 +52,17 @@ class Ensemble:
 
     Attributes:
         opinions: At least one.
+        numeric: (d,) which columns are numbers.
         feasibility: None while nothing failed.
         region: Where candidates may lie; None for everywhere.
+        interior: Weight b of the belief that the best values lie inside their ranges.
     """
 
     opinions: tuple[Opinion, ...]
-    feasibility: Feasibility | None
+    numeric: npt.NDArray[np.bool_]
+    feasibility: Feasibility | None = None
     region: TrustRegion | None = None
+    interior: float = 0.0
 
     def score(self, Z: Floats) -> Floats:
         """The acquisition (m,) at candidates ``Z`` (m, d)."""
@@ -62,6 +71,7 @@ class Ensemble:
             mean, sd = opinion.posterior.predict(Z)
             parts.append(log_expected_improvement(mean, sd, opinion.best))
         total = self._combine(np.stack(parts))
+        total = total + self.interior * interior_belief(Z, self.numeric)[0]
         if self.region is not None:
             total = total + self.region.penalty(Z)
         return total if self.feasibility is None else total + self.feasibility.log_probability(Z)
@@ -78,6 +88,8 @@ class Ensemble:
         total = self._combine(stacked)
         shares = np.exp(stacked + self._log_weights()[:, None] - total)
         gradient = (shares[:, :, None] * np.stack(gradients)).sum(axis=0)
+        belief, more = interior_belief(Z, self.numeric)
+        total, gradient = total + self.interior * belief, gradient + self.interior * more
         if self.feasibility is None:
             return total, gradient
         value, more = self.feasibility.log_probability_with_gradient(Z)

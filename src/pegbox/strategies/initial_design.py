@@ -60,6 +60,6 @@ def _smallest_distance(U: Floats, categorical: npt.NDArray[np.bool_], levels: Fl
     return float(total.min())
 
 
-def fingerprint(row: Floats) -> bytes:
-    """What two codes share when they are the same point but for rounding (nine digits)."""
-    return np.round(row, 9).tobytes()
+def fingerprint(row: Floats, digits: int = 9) -> bytes:
+    """What two codes share when they are the same point but for rounding."""
+    return (np.round(row, digits) + 0.0).tobytes()

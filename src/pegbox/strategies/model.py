@@ -88,7 +88,10 @@ def learn(
     tried = np.vstack([evidence.X, evidence.F, evidence.P])
     region = trust_region(tried, layout.categorical, recipe.trust_radius)
     feasibility = learn_feasibility(evidence.X, evidence.F, layout)
-    return Model(X, y, mean, tuple(posteriors), Ensemble(tuple(opinions), feasibility, region))
+    ensemble = Ensemble(
+        tuple(opinions), ~layout.categorical, feasibility, region, recipe.interior / len(tried)
+    )
+    return Model(X, y, mean, tuple(posteriors), ensemble)
 
 
 def _prior_theta(layout: Layout, member: Member) -> Floats:

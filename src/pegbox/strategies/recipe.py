@@ -37,6 +37,7 @@ class Recipe:
         elite: How many candidates are improved further.
         ascent_iterations: Bound of the gradient ascent of the elite.
         trust_radius: Half-width of the first trust region.
+        interior: How strongly early candidates are drawn from the bounds to the inside; fades as 1 / observations.
         fit_limit: The most observations a fit looks at.
         posterior_limit: The most observations a posterior is conditioned on.
     """
@@ -51,6 +52,7 @@ class Recipe:
     elite: int = 5
     ascent_iterations: int = 20
     trust_radius: float = 0.2
+    interior: float = 10.0
     fit_limit: int = 150
     posterior_limit: int = 300
 

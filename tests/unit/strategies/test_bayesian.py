@@ -36,7 +36,11 @@ def _history(n: int, space: Space = SPACE, seed: int = 5) -> list[Observation]:
 
 
 def _ask(
-    history: Sequence[Observation], space: Space = SPACE, count: int = 1, pending: Sequence[Any] = (), **more: Any
+    history: Sequence[Observation],
+    space: Space = SPACE,
+    count: int = 1,
+    pending: Sequence[Any] = (),
+    **more: Any,
 ) -> list[Suggestion]:
     more.setdefault("maximize", False)
     return suggest("Bayesian", space, history, pending, count, (1, len(history)), **more)
@@ -122,7 +126,8 @@ def test_no_objective_values_break_it(name: str, maximize: bool) -> None:
     """Whatever was observed, a usable suggestion with finite details comes back, and without a fallback."""
     drawn = suggest("Random", SPACE, (), (), 20, (5, 0), maximize=False)
     history = [
-        Observation(i, drawn[i].values, y, "failed" if y is None else "completed") for i, y in enumerate(HARD[name])
+        Observation(i, drawn[i].values, y, "failed" if y is None else "completed")
+        for i, y in enumerate(HARD[name])
     ]
     for one in _ask(history, count=2, maximize=maximize):
         assert SPACE.problems(one.values) == []
@@ -142,7 +147,10 @@ def test_few_and_many_parameters(dimension: int) -> None:
     """One parameter and fifty both work, with more pending trials than finished ones."""
     space = Space([ContinuousRange(f"x{j}", 0.0, 1.0) for j in range(dimension)])
     drawn = suggest("Random", space, (), (), 40, (5, 0), maximize=False)
-    history = [Observation(i, s.values, sum(float(v) ** 2 for v in s.values.values())) for i, s in enumerate(drawn[:15])]
+    history = [
+        Observation(i, s.values, sum(float(v) ** 2 for v in s.values.values()))
+        for i, s in enumerate(drawn[:15])
+    ]
     one = _ask(history, space, pending=[s.values for s in drawn[15:]])[0]
     assert space.problems(one.values) == []
     assert one.warnings == ()
