@@ -1,4 +1,4 @@
-"""A calm world: the real engine on a fake clock, where programs and the server do what they should unless a test says otherwise."""
+"""A calm world: the real engine on a fake clock, where programs and the server do what they should."""
 
 from __future__ import annotations
 

@@ -16,8 +16,8 @@ from pegbox.errors import ApiError, ResourceNotFound, ResourceNotFoundException,
 from pegbox.executors.simulated import Faults
 from pegbox.ports.logs import LogLine
 from pegbox.testing.fake_clock import START
-from pegbox.testing.simulation import NO_FAULTS, World, training_request
 from pegbox.testing.simulated_ports import real_strategy
+from pegbox.testing.simulation import NO_FAULTS, World, training_request
 
 Make = Callable[..., World]
 Request = Callable[..., dict[str, Any]]
@@ -32,15 +32,19 @@ class Logs:
     )
 
     def size(self, training_job_id: int, attempt: int) -> int:
+        """See ``LogReader``."""
         return 50
 
     def forward(self, training_job_id: int, attempt: int, offset: int, limit: int) -> list[LogLine]:
+        """See ``LogReader``."""
         return [line for line in self.lines if line.start >= offset][:limit]
 
     def backward(self, training_job_id: int, attempt: int, offset: int, limit: int) -> list[LogLine]:
+        """See ``LogReader``."""
         return [line for line in self.lines if line.end <= offset][-limit:]
 
-    def delete(self, training_job_id: int) -> None: ...
+    def delete(self, training_job_id: int) -> None:
+        """See ``LogReader``."""
 
 
 def _queries(world: World) -> Queries:
@@ -108,7 +112,7 @@ def test_values_are_rounded_to_single_precision() -> None:
 
 def test_lists_page_sort_and_filter(calm: Make, request_for: Request) -> None:
     """Default order by name; sorting by the metric leaves out jobs without a value."""
-    world = calm(faults=Faults(**{**{name: 0.0 for name in NO_FAULTS.__slots__}, "fail": 0.4}), seed=3)
+    world = calm(faults=Faults(**{**dict.fromkeys(NO_FAULTS.__slots__, 0.0), "fail": 0.4}), seed=3)
     queries = _run(world, request_for(jobs=8, parallel=2))
     asked = {"HyperParameterTuningJobName": "job", "MaxResults": 3}
     names, after = [], None
@@ -178,7 +182,7 @@ def test_filters_that_mean_nothing_here_are_refused(calm: Make) -> None:
 
 def test_a_pattern_that_matches_nothing_is_told_in_the_description(calm: Make, request_for: Request) -> None:
     """While the job runs, FailureReason carries the warning with the nearest lines."""
-    world = calm(faults=Faults(**{**{name: 0.0 for name in NO_FAULTS.__slots__}, "silent": 1.0}))
+    world = calm(faults=Faults(**{**dict.fromkeys(NO_FAULTS.__slots__, 0.0), "silent": 1.0}))
     world.machine.unmatched = {"m": ["m: 0.5"]}
     world.do(world.commands.admitted_tuning(request_for(jobs=50, parallel=1)))
     queries = _queries(world)
