@@ -185,6 +185,12 @@ def home() -> Iterator[Path]:
 
 
 @pytest.fixture
+def unstarted(home: Path) -> RunningServer:
+    """A server that nobody has started yet, in a home that does not exist yet."""
+    return RunningServer(home)
+
+
+@pytest.fixture
 def make_server() -> Iterator[Callable[..., RunningServer]]:
     """Start a server in a home of its own: ``make_server(PEGBOX_MODE="strict")``; stopped after the test."""
     with contextlib.ExitStack() as stack:
