@@ -37,8 +37,8 @@ def content_hash(path: str) -> str:
     return _hashes[key]
 
 
-def new_sha256() -> Any:
-    """Return a new SHA-256 object; the interpreter's own, because ``hashlib`` loads OpenSSL first."""
+def _find_sha256() -> Any:
+    """Return the interpreter's own SHA-256, because ``hashlib`` loads OpenSSL first."""
     try:
         from _sha2 import sha256  # type: ignore[import-not-found,unused-ignore]
     except ImportError:
@@ -46,7 +46,11 @@ def new_sha256() -> Any:
             from _sha256 import sha256  # type: ignore[import-not-found,unused-ignore]
         except ImportError:
             from hashlib import sha256
-    return sha256()
+    return sha256
+
+
+#: Makes a new SHA-256 object.
+new_sha256 = _find_sha256()
 
 
 def unpacked(archive: str, cache: str, tick: Callable[[], object]) -> tuple[str, dict[str, Any]]:

@@ -43,9 +43,16 @@ class Attempt:
         order: ``AttemptOrder`` as plain data.
         wait: See ``Wait``; it calls :meth:`stop`, :meth:`fence` and the spool as messages arrive.
         send: Sends what the spool has to send.
+        server_is_there: Whether the server has welcomed this agent.
     """
 
-    def __init__(self, order: dict[str, Any], wait: Wait, send: Callable[[Attempt], None]) -> None:
+    def __init__(
+        self,
+        order: dict[str, Any],
+        wait: Wait,
+        send: Callable[[Attempt], None],
+        server_is_there: Callable[[], bool],
+    ) -> None:
         self.order = order
         self.id: str = order["attempt_id"]
         self.directory: str = order["directory"]
@@ -53,6 +60,7 @@ class Attempt:
         self.log = f"{self.directory}/log"
         self._wait = wait
         self._send = send
+        self.server_is_there = server_is_there
         self.spool: Spool = None  # type: ignore[assignment]
         self.program: Program | None = None
         #: What the program writes.

@@ -93,7 +93,7 @@ class Agent:
 
     def _drive(self, order: dict[str, Any]) -> bool:
         """Drive an attempt until all its events are acknowledged; return whether this agent is still good."""
-        attempt = Attempt(order, self.serve, self._send_ready)
+        attempt = Attempt(order, self.serve, self._send_ready, lambda: self._link.welcome)
         self._current = attempt
         early = self._early_stop.pop(attempt.id, None)
         self._early_stop.clear()

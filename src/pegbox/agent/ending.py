@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import time
 
-from pegbox.agent import outcome, packing, points
+from pegbox.agent import archives, outcome, packing, points, processes
 from pegbox.agent.durable import read_object, write_new, write_object
 
 TYPE_CHECKING = False
@@ -31,10 +32,21 @@ class Ending:
         spool = self._attempt.spool
         if spool.finished is None:
             result = read_object(self._result_path)
-            if result is None or result.get("kind") != "finished":
+            if result is None or result.get("kind") != "finished" or not self._still_true(result):
                 return False
-            spool.add({name: value for name, value in result.items() if name != "seq"})
+            spool.add({name: value for name, value in result.items() if name != "boot"})
         self._attempt.flush()
+        return True
+
+    @staticmethod
+    def _still_true(result: dict[str, Any]) -> bool:
+        """Whether what the result says is staged is so: a power cut may have taken what was not on disk yet."""
+        if result.get("boot") == processes.boot_id():
+            return True
+        for artifact in result["artifacts"].values():
+            staged = artifact and artifact["staged"]
+            if staged and os.path.exists(staged) and archives.content_hash(staged) != artifact["sha256"]:
+                return False
         return True
 
     def failed(self, failure_class: str, message: str) -> None:
@@ -150,7 +162,10 @@ class Ending:
     def _keep(self, event: dict[str, Any]) -> bool:
         try:
             self._attempt.spool.write()
-            write_object(self._result_path, event, sync=True)
+            # With a server there, its commit makes the end durable, sooner than this disk would: a sync costs as much as a
+            # short program. Without one, only this file knows.
+            record = {**event, "boot": processes.boot_id()}
+            write_object(self._result_path, record, sync=not self._attempt.server_is_there())
         except OSError:
             return False
         return True

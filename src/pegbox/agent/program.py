@@ -109,10 +109,10 @@ class Program:
 
     def all_processes(self, attempt: str) -> set[int]:
         """Return every living process of the attempt, other children of this agent included."""
-        found = processes.descendants([os.getpid()])
-        if not found and self._child and self.ended and not self.collect():
+        if self._child and self.ended and not self.collect():
             # We are the subreaper and have no child left: nothing of it can be anywhere.
             return set()
+        found = processes.descendants([os.getpid()])
         ours = self.pid and processes.start_time(self.pid) in (None, self.started)
         return found | processes.attempt_processes(attempt, self.pid if ours else None)
 
