@@ -1,14 +1,14 @@
-"""Kills the server with ``kill -9`` while it tunes, again and again, and counts what was lost.
+"""Kills processes with ``kill -9`` while tuning jobs run, again and again, and counts what was lost.
 
-Run ``python -m pegbox.testing.chaos --cycles 200``. Four tuning jobs are kept going. At random instants the server's process is
-killed and started anew. At the end every acknowledged tuning job must have run exactly its number of trials, each program exactly
-once, with counters that agree with the list, and no process may be left.
+Run ``python -m pegbox.testing.chaos --cycles 200 --victims server,agent,suggester``. Four tuning jobs are kept going, and
+further ones are created while the kill happens. A killed server is started anew. At the end every acknowledged tuning job must
+have run exactly its number of trials, each attempt's program at most once and never two of a trial at a time, with counters
+that agree with the list, and no process may be left.
 """
 
 from __future__ import annotations
 
 import argparse
-import contextlib
 import random
 import statistics
 import sys
@@ -17,162 +17,120 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
-from pegbox.testing.lab import Lab, tuning_request
+import psutil
 
-_PROGRAM = """
-import argparse, os, time
-parser = argparse.ArgumentParser()
-parser.add_argument("--rate", type=float)
-rate = parser.parse_args().rate
-descriptor = os.open(os.environ["EVIDENCE"], os.O_WRONLY | os.O_APPEND | os.O_CREAT)
-os.write(descriptor, (os.environ["TRAINING_JOB_NAME"] + "\\n").encode())
-time.sleep(0.05 + 0.5 * rate)
-print("objective=%r" % rate, flush=True)
-"""
-_TRIALS = 12
-_JOBS = 4
+from pegbox.testing.chaos_work import RETRIES, Work
+from pegbox.testing.lab import Lab
+
+VICTIMS = ("server", "agent", "suggester")
 
 
 @dataclass
 class Verdict:
-    """What a chaos run found."""
+    """What a chaos run found.
 
-    cycles: int = 0
+    Attributes:
+        kills: Number of kills by victim.
+        tuning_jobs: Tuning jobs that exist at the end.
+        trials: Their trials.
+        unanswered: Creations that were not answered and have not come about, as they may.
+        ready_seconds: From the start of a server's process until it is ready.
+        answer_seconds: From the kill of a server until a client's request is answered by the next.
+        faults: Everything that is not as it must be.
+    """
+
+    kills: Counter[str] = field(default_factory=Counter)
     tuning_jobs: int = 0
     trials: int = 0
-    recovery_seconds: list[float] = field(default_factory=list)
+    unanswered: int = 0
+    ready_seconds: list[float] = field(default_factory=list)
+    answer_seconds: list[float] = field(default_factory=list)
     faults: list[str] = field(default_factory=list)
 
     def summary(self) -> str:
         """Return the figures as lines of text; zeros with the bound that N runs can show (3/N, 95 %)."""
-        times = sorted(self.recovery_seconds) or [0.0]
+        killed = ", ".join(f"{number} of {victim}" for victim, number in sorted(self.kills.items()))
         lines = [
-            f"kill -9 cycles       {self.cycles}",
-            f"tuning jobs, trials  {self.tuning_jobs}, {self.trials}",
-            f"recovery             median {statistics.median(times):.2f} s, worst {times[-1]:.2f} s (from kill to answer)",
+            f"kill -9              {killed}",
+            f"tuning jobs, trials  {self.tuning_jobs}, {self.trials}; {self.unanswered} unanswered creations did not come about",
+            f"recovery             {_times(self.ready_seconds)} from the start of the process until it is ready",
+            f"                     {_times(self.answer_seconds)} from the kill until a request is answered",
             f"faults               {len(self.faults)}",
         ]
         if not self.faults:
-            per_kill, per_trial = 3 / max(self.cycles, 1), 3 / max(self.trials, 1)
+            kills = max(sum(self.kills.values()), 1)
+            per_kill, per_trial = 3 / kills, 3 / max(self.trials, 1)
             lines.append(
-                f"0 lost, 0 duplicated, 0 orphans: at most {per_kill:.3f} a kill, {per_trial:.5f} a trial (3/N)"
+                f"0 lost, 0 doubled, 0 orphans: at most {per_kill:.3f} a kill, {per_trial:.5f} a trial (3/N)"
             )
-        return "\n".join([*lines, *self.faults])
+        return "\n".join([*lines, *self.faults[:50]])
+
+
+def _times(seconds: list[float]) -> str:
+    found = sorted(seconds) or [0.0]
+    return f"median {statistics.median(found):.2f} s, worst {found[-1]:.2f} s"
 
 
 class _Run:
-    def __init__(self, lab: Lab, rng: random.Random) -> None:
-        self.lab, self.rng = lab, rng
-        self.evidence = lab.home / "evidence.txt"
-        self.code = lab.upload_code(_PROGRAM)
-        self.created: list[str] = []
-        self.client: Any = None
+    def __init__(self, lab: Lab, rng: random.Random, victims: Sequence[str], verdict: Verdict) -> None:
+        self.lab, self.rng, self.victims, self.verdict = lab, rng, victims, verdict
+        lab.launch()
+        self.work = Work(lab, rng, retries=RETRIES if set(victims) - {"server"} else 0)
+        self.suggesters: list[psutil.Process] = []
 
-    def top_up(self) -> None:
-        """Keep four tuning jobs going; an unanswered creation is tried again under the same name."""
-        running = [
-            name
-            for name in self.created
-            if self.client.describe_hyper_parameter_tuning_job(HyperParameterTuningJobName=name)[
-                "HyperParameterTuningJobStatus"
-            ]
-            == "InProgress"
-        ]
-        for _ in range(_JOBS - len(running)):
-            name = f"chaos-{len(self.created) + 1:04d}"
-            strategy = "Bayesian" if self.rng.random() < 0.25 else "Random"
-            request = tuning_request(
-                name,
-                self.code,
-                max_jobs=_TRIALS,
-                parallel=2,
-                strategy=strategy,
-                environment={"EVIDENCE": str(self.evidence)},
-            )
-            with contextlib.suppress(self.client.exceptions.ResourceInUse):
-                self.client.create_hyper_parameter_tuning_job(**request)
-            self.created.append(name)
+    def cycle(self) -> None:
+        """Let it work for a moment, then kill something."""
+        self.work.top_up()
+        pause = self.rng.uniform(0.05, 1.0)
+        race = self.work.race(pause + 0.2) if self.rng.random() < 0.3 else None
+        time.sleep(pause)
+        victim = self.rng.choice(self.victims)
+        if victim == "server":
+            self._kill_server()
+        else:
+            found = self.lab.agents() if victim == "agent" else self.lab.suggesters()
+            if found:
+                self.rng.choice(found).kill()
+                self.verdict.kills[victim] += 1
+        if race is not None:
+            race.join()
 
-    def cycle(self) -> float:
-        """Let it work for a moment, kill it, start it; return the seconds until it answers."""
-        time.sleep(self.rng.uniform(0.05, 1.2))
-        self.lab.kill_server()
+    def _kill_server(self) -> None:
+        self.suggesters += self.lab.suggesters()
         began = time.monotonic()
-        self.lab.start()
-        self.client = self.lab.client()
-        self.client.list_hyper_parameter_tuning_jobs(MaxResults=1)
-        return time.monotonic() - began
+        self.lab.kill_server()
+        self.verdict.kills["server"] += 1
+        self.verdict.ready_seconds.append(self.lab.launch())
+        self.work.client.list_hyper_parameter_tuning_jobs(MaxResults=1)
+        self.verdict.answer_seconds.append(time.monotonic() - began)
 
-    def drain(self, seconds: float = 300) -> None:
-        """Wait until every tuning job has ended."""
-        deadline = time.monotonic() + seconds
-        for name in self.created:
-            while (
-                self.client.describe_hyper_parameter_tuning_job(HyperParameterTuningJobName=name)[
-                    "HyperParameterTuningJobStatus"
-                ]
-                == "InProgress"
-                and time.monotonic() < deadline
-            ):
-                time.sleep(0.2)
-
-    def faults(self) -> list[str]:
-        """Return everything that is not as it must be."""
-        found: list[str] = []
-        starts = Counter(self.evidence.read_text().split() if self.evidence.exists() else [])
-        for name in self.created:
-            found += self._job_faults(name, starts)
-        left = self.lab.programs()
-        return found + [f"process {process.pid} is left" for process in left]
-
-    def _job_faults(self, name: str, starts: Counter[str]) -> list[str]:
-        described = self.client.describe_hyper_parameter_tuning_job(HyperParameterTuningJobName=name)
-        pages = self.client.get_paginator("list_training_jobs_for_hyper_parameter_tuning_job")
-        trials = [
-            row
-            for page in pages.paginate(HyperParameterTuningJobName=name)
-            for row in page["TrainingJobSummaries"]
+    def judge(self) -> None:
+        """Wait for the end of all work and look for what is wrong."""
+        self.work.drain()
+        self.work.settle()
+        self.work.drain()
+        self.verdict.faults = self.work.faults()
+        self.verdict.faults += [
+            f"suggester {process.pid} has outlived its server"
+            for process in self.suggesters
+            if process.is_running() and process.status() != psutil.STATUS_ZOMBIE
         ]
-        found = []
-        if described["HyperParameterTuningJobStatus"] != "Completed":
-            found.append(
-                f"{name} ended {described['HyperParameterTuningJobStatus']}: {described.get('FailureReason')}"
-            )
-        if len(trials) != _TRIALS:
-            found.append(f"{name} has {len(trials)} trials instead of {_TRIALS}")
-        listed = Counter(row["TrainingJobStatus"] for row in trials)
-        if listed["Completed"] != described["TrainingJobStatusCounters"]["Completed"]:
-            found.append(
-                f"{name}: counters {described['TrainingJobStatusCounters']} and list {dict(listed)} differ"
-            )
-        for row in trials:
-            if starts[row["TrainingJobName"]] != 1:
-                found.append(f"{row['TrainingJobName']} was started {starts[row['TrainingJobName']]} times")
-            if row["TrainingJobStatus"] != "Completed":
-                found.append(
-                    f"{row['TrainingJobName']} ended {row['TrainingJobStatus']}: {row.get('FailureReason')}"
-                )
-        return found
+        self.verdict.tuning_jobs = len(self.work.expected)
+        self.verdict.trials = self.work.trials()
+        self.verdict.unanswered = len(self.work.unanswered)
 
 
-def run(cycles: int, seed: int) -> Verdict:
+def run(cycles: int, seed: int, victims: Sequence[str] = ("server",)) -> Verdict:
     """Run ``cycles`` kills with the schedule that ``seed`` draws and return the verdict."""
-    verdict = Verdict(cycles=cycles)
+    verdict = Verdict()
     with Lab() as lab:
-        lab.start()
-        work = _Run(lab, random.Random(seed))
-        work.client = lab.client()
+        work = _Run(lab, random.Random(seed), victims, verdict)
         for number in range(cycles):
-            work.top_up()
-            verdict.recovery_seconds.append(work.cycle())
+            work.cycle()
             if sys.stderr.isatty():
                 print(f"\rcycle {number + 1}/{cycles}", end="", file=sys.stderr)
-        work.drain()
-        verdict.faults = work.faults()
-        verdict.tuning_jobs = len(work.created)
-        verdict.trials = _TRIALS * len(work.created)
+        work.judge()
         if verdict.faults:
             kept = Path.cwd() / "chaos-evidence"
             print(f"server log kept in {kept}", file=sys.stderr)
@@ -186,10 +144,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--cycles", type=int, default=200)
     parser.add_argument("--seed", type=int, default=20261123)
+    parser.add_argument("--victims", default="server", help=f"one or more of {','.join(VICTIMS)}")
     options = parser.parse_args(arguments)
-    print(f"seed {options.seed}")
-    verdict = run(options.cycles, options.seed)
+    victims = options.victims.split(",")
+    if not set(victims) <= set(VICTIMS):
+        parser.error(f"--victims {options.victims}: give one or more of {','.join(VICTIMS)}")
+    print(f"seed {options.seed}", flush=True)
+    verdict = run(options.cycles, options.seed, victims)
     print(verdict.summary())
+    if verdict.faults:
+        again = f"--cycles {options.cycles} --seed {options.seed} --victims {options.victims}"
+        print(f"again with: python -m pegbox.testing.chaos {again}")
     return 1 if verdict.faults else 0
 
 

@@ -34,6 +34,8 @@ class Lab:
     """
 
     def __init__(self, settings: Mapping[str, str] | None = None) -> None:
+        #: The server's process where :meth:`launch` started it.
+        self.process: subprocess.Popen[bytes] | None = None
         self._folder = Path(tempfile.mkdtemp(prefix="pegbox-lab-"))
         self.home = self._folder / "home"
         self._settings = dict(settings or {})
@@ -44,11 +46,19 @@ class Lab:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        with contextlib.suppress(Exception):
-            self.pegbox("server", "stop")
-        for process in self.programs():
-            with contextlib.suppress(psutil.Error):
-                process.kill()
+        if self.process is None:
+            with contextlib.suppress(Exception):
+                self.pegbox("server", "stop")
+        else:
+            self.process.terminate()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self.process.wait(10)
+        for _ in range(3):
+            for process in _of_home(str(self.home)):
+                with contextlib.suppress(psutil.Error):
+                    process.kill()
+        if self.process is not None:
+            self.process.wait()
         shutil.rmtree(self._folder, ignore_errors=True)
 
     @property
@@ -81,9 +91,46 @@ class Lab:
         state: dict[str, Any] = json.loads(self.pegbox("server", "start", "--json"))
         return state
 
+    def launch(self, **extra: str) -> float:
+        """Start the server's process itself, without the command around it.
+
+        Args:
+            extra: Further variables of its environment.
+
+        Returns:
+            Seconds from the start of the process until it answers.
+
+        Raises:
+            RuntimeError: It ended instead; the text says why.
+        """
+        reading, writing = os.pipe()
+        command = [sys.executable, "-m", "pegbox.bootstrap", "--report-fd", str(writing)]
+        began = time.monotonic()
+        self.process = subprocess.Popen(
+            command,
+            env={**self.environment, **extra},
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            pass_fds=(writing,),
+            start_new_session=True,
+        )
+        os.close(writing)
+        with open(reading, "rb") as told:
+            text = told.read()
+        seconds = time.monotonic() - began
+        if b'"ready"' not in text:
+            status = self.process.wait()
+            raise RuntimeError(f"the server ended with {status}: {text.decode(errors='replace')}")
+        return seconds
+
     def kill_server(self) -> None:
         """``kill -9`` the server and wait until the process is gone."""
-        pid = int(json.loads((self.home / "server.json").read_text())["pid"])
+        if self.process is not None:
+            self.process.kill()
+            self.process.wait()
+            self.process = None
+            return
+        pid = self.server_pid()
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
         deadline = time.monotonic() + 10
@@ -117,7 +164,22 @@ class Lab:
 
     def programs(self) -> list[psutil.Process]:
         """Return the processes that carry the mark of an attempt of this home."""
-        return list(_marked(str(self.home)))
+        return [item for item in _of_home(str(self.home)) if _has_mark(item)]
+
+    def agents(self) -> list[psutil.Process]:
+        """Return the agents of this home, busy and waiting."""
+        return [item for item in _of_home(str(self.home)) if "--agent-id" in _words(item)]
+
+    def suggesters(self) -> list[psutil.Process]:
+        """Return the processes that compute suggestions for this home's server; empty where it does not run."""
+        with contextlib.suppress(psutil.Error):
+            children = psutil.Process(self.server_pid()).children()
+            return [item for item in children if "pegbox.suggester" in _words(item)]
+        return []
+
+    def server_pid(self) -> int:
+        """Return the process id of this home's server."""
+        return int(json.loads((self.home / "server.json").read_text())["pid"])
 
     def upload_code(self, source: str, name: str = "train.py") -> str:
         """Put a one-file code archive into the server's bucket and return its address."""
@@ -139,12 +201,25 @@ class Lab:
         return f"s3://{BUCKET}/code/{digest}/sourcedir.tar.gz"
 
 
-def _marked(home: str) -> Iterator[psutil.Process]:
+def _of_home(home: str) -> Iterator[psutil.Process]:
+    """Find the processes whose environment or command line names a home."""
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error):
-            surroundings = process.environ()
-            if "PEGBOX_ATTEMPT" in surroundings and home in json.dumps(surroundings):
+            words = (*process.environ().values(), *process.cmdline())
+            if process.pid != os.getpid() and any(home in word for word in words):
                 yield process
+
+
+def _has_mark(process: psutil.Process) -> bool:
+    with contextlib.suppress(psutil.Error):
+        return "PEGBOX_ATTEMPT" in process.environ()
+    return False
+
+
+def _words(process: psutil.Process) -> list[str]:
+    with contextlib.suppress(psutil.Error):
+        return process.cmdline()
+    return []
 
 
 def tuning_request(
