@@ -194,6 +194,7 @@ class Controller:
                 picture = self._take(picture, work, item)
             stop_overdue(parts, picture, work)
             due = {t.job.id for t in picture.tunings.values() if t.wake is not None and t.wake <= time}
+            due |= {tuning_id for tuning_id, at in self._sick.items() if at <= time}
             for tuning_id in sorted(work.dirty | due | self._recovering(work, picture)):
                 picture = self._plan(picture, work, tuning_id)
         if work.writes:
@@ -246,11 +247,12 @@ class Controller:
         return picture
 
     def _plan(self, picture: Picture, work: Work, tuning_id: int) -> Picture:
-        active = picture.tunings.get(tuning_id)
-        sick = self._sick.get(tuning_id)
-        if active is None or (sick is not None and work.time < sick):
+        if work.time < self._sick.get(tuning_id, work.time):
             return picture
         self._sick.pop(tuning_id, None)
+        active = picture.tunings.get(tuning_id)
+        if active is None:
+            return picture
         mark = len(work.effects)
         try:
             with self._guarded(work):
