@@ -129,7 +129,7 @@ def images_list(as_json: AsJson = False) -> None:
     image_commands.print_images(as_json)
 
 
-@images.command("add", context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
+@images.command("add")
 @command
 def images_add(
     name: Annotated[str, typer.Argument(help="The image name that requests carry.")],
