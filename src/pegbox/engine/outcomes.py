@@ -429,6 +429,40 @@ TABLE: tuple[Row, ...] = (
 )
 
 
+def as_markdown() -> str:
+    """Return the table as the documentation shows it (``docs/parameters.md``)."""
+    titles = {
+        "tuning": "CreateHyperParameterTuningJob",
+        "definition": "TrainingJobDefinition, and CreateTrainingJob alike",
+        "training": "CreateTrainingJob only",
+    }
+    lines = ["# Parameters: what works, what is met by nature, what is refused", "", *_INTRODUCTION, ""]
+    for scope, title in titles.items():
+        lines += [f"## {title}", "", "| member | values | outcome | reason or remedy |", "|---|---|---|---|"]
+        lines += [
+            f"| `{row.path}` | {row.values or 'all'} | {row.outcome.value} | {row.note} |"
+            for row in TABLE
+            if row.scope == scope and (row.outcome is not Outcome.WORKS or not _has_more(row))
+        ]
+        lines.append("")
+    return "\n".join(lines).rstrip() + "\n"
+
+
+_INTRODUCTION = (
+    "Every member of a create request has one of three outcomes. *Works*: it does what AWS documents. *Met by nature*: accepted,",
+    "because on one machine it holds anyway or has nothing to act on; `pegbox show` tells so. *Refused*: it would change results,",
+    "safety or privacy and cannot be honoured in this version; the error names field, value and remedy. This page is written",
+    "from the table that the server uses (`pegbox.engine.outcomes`); a test keeps them equal. A member that is listed for some",
+    "values works for the others. What a request's values must satisfy beyond this stands in [engine.md](engine.md).",
+)
+
+
+def _has_more(row: Row) -> bool:
+    """Return whether other rows speak of the same member or of members below it."""
+    others = (other for other in TABLE if other is not row and other.scope == row.scope)
+    return any(o.path == row.path or o.path.startswith((f"{row.path}.", f"{row.path}[]")) for o in others)
+
+
 def refusals(request: Mapping[str, Any], scope: Scope, prefix: str = "") -> list[str]:
     """Return what of a request is refused, each with field, value and remedy.
 

@@ -63,7 +63,7 @@ class Watcher:
         for jobs in (tuning_jobs, training_jobs):
             keys = [job.name.lower() for job in jobs]
             _require(len(keys) == len(set(keys)), "I3", f"a name occurs twice: {sorted(keys)}")
-        there = {job.name for job in (*tuning_jobs, *training_jobs)}
+        there = {job.name for job in tuning_jobs} | {job.name for job in training_jobs}
         lost = self.created - self.deleted - there
         _require(not lost, "I5", f"creation was answered, yet these are gone: {sorted(lost)}")
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import botocore.session
 import pytest
 
-from pegbox.engine.outcomes import TABLE, Outcome, notices_of, refusals
+from pegbox.engine.outcomes import TABLE, Outcome, as_markdown, notices_of, refusals
 
 #: Members whose own members are one matter: no row of their own is needed below them.
 WHOLE = {
@@ -91,3 +92,9 @@ def test_what_is_met_by_nature_is_told() -> None:
     assert any("EnableManagedSpotTraining" in text and "nothing is interrupted" in text for text in notices)
     assert not any("EnableNetworkIsolation" in text for text in notices)
     assert refusals(request, "definition") == []
+
+
+def test_the_documentation_is_written_from_the_table() -> None:
+    """docs/parameters.md cannot drift; write it anew with ``python -c`` and ``as_markdown``."""
+    page = Path(__file__).parents[3] / "docs" / "parameters.md"
+    assert page.read_text() == as_markdown()
