@@ -83,32 +83,31 @@ def write_object(path: str, value: dict[str, Any], *, sync: bool = False) -> Non
 
 
 def remove_tree(path: str) -> None:
-    """Remove a file or folder, links not followed; what is gone already is fine."""
+    """Remove a file or folder, links not followed; what is gone already, or goes meanwhile, is fine.
+
+    Raises:
+        OSError: The system refuses.
+    """
     try:
-        entries = list(os.scandir(path)) if not os.path.islink(path) else None
-    except NotADirectoryError:
-        entries = None
+        if os.path.islink(path) or not os.path.isdir(path):
+            os.unlink(path)
+            return
+        _remove_entries(path)
+        os.rmdir(path)
     except FileNotFoundError:
         return
+
+
+def _remove_entries(folder: str) -> None:
+    try:
+        entries = list(os.scandir(folder))
     except PermissionError:
-        os.chmod(path, 0o700)
-        entries = list(os.scandir(path))
-    if entries is None:
-        os.unlink(path)
-        return
+        os.chmod(folder, 0o700)
+        entries = list(os.scandir(folder))
     for entry in entries:
-        if entry.is_dir(follow_symlinks=False):
+        try:
             remove_tree(entry.path)
-        else:
-            _unlink_stubborn(entry.path)
-    os.rmdir(path)
-
-
-def _unlink_stubborn(path: str) -> None:
-    try:
-        os.unlink(path)
-    except FileNotFoundError:
-        return
-    except PermissionError:
-        os.chmod(os.path.dirname(path), 0o700)
-        os.unlink(path)
+        except PermissionError:
+            # The program took away its own right to write here.
+            os.chmod(folder, 0o700)
+            remove_tree(entry.path)

@@ -6,7 +6,7 @@ import os
 import time
 
 from pegbox.agent import archives, outcome, packing, points, processes
-from pegbox.agent.durable import read_object, write_new, write_object
+from pegbox.agent.durable import read_object, remove_tree, write_new, write_object
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -36,6 +36,7 @@ class Ending:
                 return False
             spool.add({name: value for name, value in result.items() if name != "boot"})
         self._attempt.flush()
+        self._clear_up()
         return True
 
     @staticmethod
@@ -158,6 +159,14 @@ class Ending:
         while attempt.spool_is_behind():
             attempt.wait_for_room()
         points.reach("sent")
+        self._clear_up()
+
+    def _clear_up(self) -> None:
+        """Everything worth keeping is packed: the tree goes while the server commits."""
+        try:
+            remove_tree(f"{self._attempt.directory}/opt")
+        except OSError:
+            return  # The server tries again when it discards the attempt.
 
     def _keep(self, event: dict[str, Any]) -> bool:
         try:

@@ -15,10 +15,18 @@ from pegbox.domain.orders import ChannelOrder, RuntimeOrder
 from pegbox.domain.statuses import StopReason
 from pegbox.testing.local_rig import LocalRig
 
-SHOW_ENVIRONMENT = (
-    "import json, os, sys\n"
-    "json.dump({'env': dict(os.environ), 'argv': sys.argv, 'cwd': os.getcwd()}, sys.stdout)\n"
-)
+SHOW_ENVIRONMENT = """
+import json, os, sys
+base = os.environ['SAGEMAKER_BASE_DIR']
+files = {}
+for root, _, names in os.walk(base, followlinks=True):
+    for name in names:
+        path = os.path.join(root, name)
+        files[os.path.relpath(path, base)] = open(path).read()
+shown = {'env': dict(os.environ), 'argv': sys.argv, 'cwd': os.getcwd(), 'files': files}
+shown['checkpoints'] = os.path.realpath(base + '/checkpoints')
+json.dump(shown, sys.stdout)
+"""
 
 
 def test_a_short_trial_is_one_report(rig: LocalRig) -> None:
@@ -65,17 +73,22 @@ def test_the_training_contract(rig: LocalRig, tmp_path: Path, monkeypatch: pytes
     assert (env["MINE"], env["TRAINING_JOB_NAME"]) == ("1", order.training_job_name)
     assert env["TRAINING_JOB_ARN"] == order.training_job_arn
     assert env["SAGEMAKER_BASE_DIR"] == str(tree)
-    assert (tree / "input/data/train/x.csv").read_text() == "1,2\n"
-    assert (tree / "input/data/single/single.csv").read_text() == "3\n"
-    assert sorted(os.listdir(tree / "input/data/parts")) == ["part-1", "part-2"]
-    assert json.loads((tree / "input/config/hyperparameters.json").read_text()) == dict(order.hyperparameters)
-    assert (
-        json.loads((tree / "input/config/inputdataconfig.json").read_text())["train"]["ContentType"]
-        == "text/csv"
+    files = shown["files"]
+    assert files["input/data/train/x.csv"] == "1,2\n"
+    assert files["input/data/single/single.csv"] == "3\n"
+    assert sorted(name for name in files if "/parts/" in name) == [
+        "input/data/parts/part-1",
+        "input/data/parts/part-2",
+    ]
+    assert json.loads(files["input/config/hyperparameters.json"]) == dict(order.hyperparameters)
+    assert json.loads(files["input/config/inputdataconfig.json"])["train"]["ContentType"] == "text/csv"
+    assert json.loads(files["input/config/resourceconfig.json"])["hosts"] == ["algo-1"]
+    assert shown["checkpoints"] == env["PEGBOX_CHECKPOINT_DIR"].replace(
+        str(tree / "checkpoints"), str((tmp_path / "kept").resolve())
     )
-    assert json.loads((tree / "input/config/resourceconfig.json").read_text())["hosts"] == ["algo-1"]
-    assert (tree / "checkpoints").resolve() == (tmp_path / "kept").resolve()
-    assert (tree / "output/success").exists()
+    rig.settle(lambda: not tree.exists())
+    assert (tmp_path / "kept").exists()
+    assert (data / "x.csv").exists()
 
 
 def test_model_and_output_are_packed(rig: LocalRig) -> None:

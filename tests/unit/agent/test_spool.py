@@ -82,3 +82,13 @@ def test_memory_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
             spool.acknowledge(300)
     assert seen == list(range(1, 1001))
     spool.close()
+
+
+def test_events_are_not_sent_before_they_are_written(tmp_path: Path) -> None:
+    """What is not on disk yet does not count as ready to be sent."""
+    spool = Spool(str(tmp_path))
+    spool.add(metric(1))
+    assert not spool.unsent
+    spool.write()
+    assert spool.unsent
+    spool.close()

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import os
 import subprocess
 import sys
+import time
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,6 +17,9 @@ from typing import Any
 import pegbox.agent
 from pegbox.agent import processes
 from pegbox.executors.local.secrets import AgentSecrets
+
+#: An empty log of an agent is kept for so many seconds: an agent may live that long without a server.
+_OLD_LOG = 24 * 3600
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +72,7 @@ class AgentStarter:
         self._logs = logs_dir
         self._home = home
         self._secrets = secrets
+        self._forget_empty_logs()
         self._children: dict[int, subprocess.Popen[bytes]] = {}
         site = importlib.util.find_spec("re2")
         self._command = [
@@ -123,6 +129,15 @@ class AgentStarter:
                 log.unlink()
         except OSError:
             return
+
+    def _forget_empty_logs(self) -> None:
+        """Remove what agents of earlier servers left, if they had nothing to say."""
+        long_ago = time.time() - _OLD_LOG
+        for log in self._logs.glob("*.log"):
+            with contextlib.suppress(OSError):
+                facts = log.stat()
+                if facts.st_size == 0 and facts.st_mtime < long_ago:
+                    log.unlink()
 
     def forget_children(self) -> None:
         """The server goes away; agents do not."""
