@@ -38,10 +38,10 @@ def as_markdown() -> str:
 
 _INTRODUCTION = (
     "Every member of a create request has one of three outcomes. *Works*: it does what AWS documents. *Met by nature*:",
-    "accepted, because on one machine it holds anyway or has nothing to act on; `pegbox show` tells so. *Refused*: it would change results,",
-    "safety or privacy and cannot be honoured in this version; the error names field, value and remedy. This page is written",
-    "from the table that the server uses (`pegbox.engine.outcomes`); a test keeps them equal. A member that is listed for some",
-    "values works for the others. What a request's values must satisfy beyond this stands in [engine.md](engine.md).",
+    "accepted, because on one machine it holds anyway or has nothing to act on; `pegbox show` tells so. *Refused*: it would",
+    "change results, safety or privacy and cannot be honoured in this version; the error names field, value and remedy. A",
+    "member that is listed for some values works for the others. This page is written from the table that the server uses",
+    "(`pegbox.engine.outcomes`); a test keeps them equal. What values must satisfy beyond: [engine.md](engine.md).",
 )
 
 
