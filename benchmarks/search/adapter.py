@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import math
-from dataclasses import fields, replace
 
 from pegbox.space import CategoricalRange, ContinuousRange, IntegerRange, Scaling, Space
-from pegbox.strategies import Memory, Observation
-from pegbox.strategies.bayesian import suggest_bayesian
-from pegbox.strategies.recipe import DEFAULT, Member
+from pegbox.strategies import Memory, Observation, suggest
 
 
 def space_of(parameters):
@@ -28,7 +25,7 @@ def space_of(parameters):
 class Pegbox:
     """One tuning run, minimising."""
 
-    def __init__(self, space, seed, **options):
+    def __init__(self, space, seed):
         self.space = space_of(space)
         self.choices = {p["name"]: {str(c): c for c in p["choices"]} for p in space if p["type"] == "cat"}
         self.seed = seed
@@ -36,37 +33,13 @@ class Pegbox:
         self.pending = {}
         self.history = []
         self.memory = Memory()
-        kinds = {f.name: f.type for f in fields(DEFAULT)}
-        chosen = {}
-        joined = ",".join(f"{name}={text}" for name, text in options.items()).replace(";", ",")
-        for name, text in (item.split("=", 1) for item in joined.split(",") if item):
-            if name == "members":
-                chosen[name] = tuple(
-                    Member(m.split("~")[0], *(float(x) for x in m.split("~")[1:])) for m in text.split("+")
-                )
-            else:
-                chosen[name] = (
-                    float(text)
-                    if kinds[name] == "float"
-                    else int(text)
-                    if kinds[name] in ("int", "bool")
-                    else text
-                )
-        self.recipe = replace(DEFAULT, **chosen)
 
     def ask(self):
         waiting = [values for _, values, _ in self.pending.values()]
-        suggestion = suggest_bayesian(
-            self.space,
-            self.history,
-            waiting,
-            1,
-            (self.seed, self.issued),
-            maximize=False,
-            memory=self.memory,
-            recipe=self.recipe,
+        number = (self.seed, self.issued)
+        suggestion = suggest(
+            "Bayesian", self.space, self.history, waiting, 1, number, maximize=False, memory=self.memory
         )[0]
-        globals()["LAST"] = suggestion
         config = {n: self.choices[n][v] if n in self.choices else v for n, v in suggestion.values.items()}
         self.pending[id(config)] = (self.issued, suggestion.values, config)
         self.issued += 1

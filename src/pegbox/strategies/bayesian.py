@@ -47,6 +47,7 @@ class _Question:
     parents: tuple[Floats, ...]
     seed: tuple[int, int]
     maximize: bool
+    design: int
     recipe: Recipe
 
     @property
@@ -63,6 +64,7 @@ def suggest_bayesian(
     *,
     maximize: bool,
     memory: Memory,
+    budget: int | None = None,
     parents: Sequence[Sequence[Observation]] = (),
     recipe: Recipe = DEFAULT,
 ) -> list[Suggestion]:
@@ -72,9 +74,10 @@ def suggest_bayesian(
     winners = tuple(
         row for row in (_winner(space, parent, maximize) for parent in parents) if row is not None
     )
+    design = design_size(space, budget)
     suggestions = []
     for number in range(first, first + count):
-        question = _Question(space, evidence, winners, (job, number), maximize, recipe)
+        question = _Question(space, evidence, winners, (job, number), maximize, design, recipe)
         suggestion = _suggest_one(question, memory)
         row = space.encoding.encode([suggestion.values])
         evidence = replace(evidence, P=np.vstack([evidence.P, row]))
@@ -95,7 +98,7 @@ def _suggest_one(question: _Question, memory: Memory) -> Suggestion:
         for row in question.parents:
             if fingerprint(row) not in taken:
                 return Suggestion(space.decode(row), "from a parent")
-        if len(question.tried) < design_size(space) or len(evidence.y) < _FEWEST:
+        if len(question.tried) < question.design or len(evidence.y) < _FEWEST:
             for row in initial_design(space, question.seed[0]):
                 if fingerprint(row) not in taken:
                     return Suggestion(space.decode(row), "initial design")

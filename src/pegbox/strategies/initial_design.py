@@ -26,12 +26,16 @@ _TRIES = 32
 SMALLEST, USUAL, LARGEST = 4, 8, 12
 
 
-def design_size(space: Space) -> int:
-    """How many points: d + 1, at most 8, or up to 12 so that each choice is seen twice."""
+def design_size(space: Space, budget: int | None = None) -> int:
+    """How many points: d + 1, at most 8, or up to 12 so that each choice is seen twice.
+
+    With a ``budget`` no more than a third of it (but two) is spent on the design.
+    """
     usual = max(SMALLEST, min(space.dimension + 1, USUAL))
     categorical = space.encoding.categorical
     choices = int(space.encoding.levels[categorical].max()) if categorical.any() else 0
-    return max(usual, min(2 * choices, LARGEST))
+    size = max(usual, min(2 * choices, LARGEST))
+    return size if budget is None else min(size, max(2, -(-budget // 3)))
 
 
 def initial_design(space: Space, job_seed: int) -> Floats:

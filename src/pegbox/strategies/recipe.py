@@ -13,14 +13,12 @@ class Member:
         transform: Name of an output transform of :mod:`pegbox.surrogate.transforms`.
         length: Typical log length scale of a single column under the prior.
         noise: Typical noise variance under the prior, in units of the transformed values' variance.
-        shrink: What is taken off every fitted log length scale: a member that doubts how far the fit reaches.
         weight: Share in the averaged improvement, relative to the others.
     """
 
     transform: str
     length: float = 0.4
     noise: float = 1e-3
-    shrink: float = 0.0
     weight: float = 1.0
 
 
@@ -30,7 +28,6 @@ class Recipe:
 
     Attributes:
         members: The models whose expected improvement is averaged.
-        noise_below: Prior deviation of the log noise variance below its typical value.
         full_iterations, warm_iterations: Bounds of a full fit and of a fit that starts from the last full one.
         starts: Starting points of a full fit.
         uniform, local: Random candidates over the whole space and around the best observations.
@@ -43,7 +40,6 @@ class Recipe:
     """
 
     members: tuple[Member, ...] = (Member("half_rank"),)
-    noise_below: float = 1.0
     full_iterations: int = 30
     warm_iterations: int = 12
     starts: int = 3

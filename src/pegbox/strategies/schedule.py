@@ -43,10 +43,8 @@ def hyperparameters(
     X: Floats, y: Floats, layout: Layout, member: Member, recipe: Recipe, job_seed: int, memory: Memory
 ) -> Floats:
     """``theta`` of one ensemble member for observations ``X`` (n, d) and raw values ``y`` (n,)."""
-    prior = default_prior(layout, length=member.length, noise=member.noise, noise_below=recipe.noise_below)
-    tag = repr(
-        (member.transform, member.length, member.noise, recipe, job_seed, layout.categorical.tolist())
-    ).encode()
+    prior = default_prior(layout, length=member.length, noise=member.noise)
+    tag = repr((member, recipe, job_seed, layout.categorical.tolist())).encode()
 
     def solve(size: int, starts: Floats, iterations: int) -> Floats:
         rows = representative(y[:size], recipe.fit_limit)
@@ -73,9 +71,7 @@ def hyperparameters(
     )
     if size < n <= recipe.fit_limit:  # beyond, a few more observations hardly move the values
         full = remember(n, b"warm", lambda: solve(n, full[None], recipe.warm_iterations))
-    doubted = full.copy()
-    doubted[: layout.d] -= member.shrink
-    return doubted
+    return full
 
 
 def starting_points(prior: Prior, count: int, job_seed: int, size: int) -> Floats:

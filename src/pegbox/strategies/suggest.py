@@ -41,8 +41,8 @@ def suggest(
         count: How many suggestions.
         seed: The job's seed and the number of the first suggested trial.
         maximize: Whether larger objectives are better.
-        budget: How many trials the job may run in all, if known.
-        parents: Histories of earlier jobs whose best values are tried first.
+        budget: How many trials the job may run in all, if known; a small one shortens the initial design.
+        parents: Histories of earlier jobs; Bayesian tries the best values of each first, the others need no start.
         memory: Keeps fitted values between calls; never changes an answer.
 
     Returns:
@@ -59,5 +59,5 @@ def suggest(
         return suggest_random(space, count, seed)
     memory = memory if memory is not None else Memory()
     return suggest_bayesian(
-        space, history, pending, count, seed, maximize=maximize, memory=memory, parents=parents
+        space, history, pending, count, seed, maximize=maximize, memory=memory, budget=budget, parents=parents
     )

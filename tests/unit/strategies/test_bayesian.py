@@ -91,6 +91,14 @@ def test_the_design_is_balanced_and_starts_in_the_centre() -> None:
     assert min(kinds.count(kind) for kind in "abc") >= 2
 
 
+def test_a_small_budget_shortens_the_design() -> None:
+    """With a budget of nine, the fourth suggestion already comes from the model."""
+    reasons = [_ask(_history(k), budget=9)[0].reason for k in (2, 3)]
+    assert reasons[0] == "initial design"
+    assert reasons[1] in ("exploring", "exploiting")
+    assert _ask(_history(3))[0].reason == "initial design"
+
+
 def test_a_finite_space_is_used_up_before_anything_repeats() -> None:
     """All 12 combinations come once, whatever fails, then repeats with a warning."""
     space = Space([IntegerRange("n", 0, 3), CategoricalRange("kind", ("a", "b", "c"))])
