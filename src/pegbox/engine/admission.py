@@ -46,6 +46,7 @@ def admit_tuning(parts: Parts, reader: Reader, request: Mapping[str, Any]) -> No
     problems += _name_problems(config, definition, limits)
     problems += refusals(definition, "definition", f"{_DEFINITION}.")
     metric = objective["MetricName"] if objective else None
+    tuned = [item.name for item in space.parameters] if space is not None else []
     problems += definition_problems(
         parts,
         reader,
@@ -55,6 +56,8 @@ def admit_tuning(parts: Parts, reader: Reader, request: Mapping[str, Any]) -> No
         hyperparameters="StaticHyperParameters",
         objective=metric,
         limits=limits,
+        objective_type=objective["Type"] if objective else None,
+        tuned=tuned,
     )
     raise_problems(problems)
 

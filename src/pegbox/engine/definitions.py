@@ -5,12 +5,15 @@ from __future__ import annotations
 import os
 import re
 import tarfile
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from functools import lru_cache
 from typing import Any
 
+from pegbox.domain.builtin_algorithms import ALGORITHMS, absent
 from pegbox.domain.orders import RuntimeOrder
+from pegbox.engine.algorithms import algorithm_problems
 from pegbox.engine.images import resolve_image
+from pegbox.engine.manifests import MANIFEST, manifest_problem
 from pegbox.engine.parts import Parts
 from pegbox.engine.specs import DEFAULT_RUNTIME, INTERPRETER_KEY, plain_text
 from pegbox.ports.store import Reader
@@ -32,6 +35,8 @@ def definition_problems(
     hyperparameters: str,
     objective: str | None,
     limits: Quotas,
+    objective_type: str | None = None,
+    tuned: Collection[str] = (),
 ) -> list[str]:
     """Return everything wrong with a definition or training-job request, each with field, value and remedy.
 
@@ -44,12 +49,25 @@ def definition_problems(
         hyperparameters: The field that holds ``statics``.
         objective: The metric to tune, or None.
         limits: Quotas of the server's mode.
+        objective_type: ``Minimize`` or ``Maximize``, where there is an objective.
+        tuned: Names of tuned hyperparameters.
     """
     algorithm = definition.get("AlgorithmSpecification") or {}
-    problems, runtime = _image(parts, reader, algorithm, prefix)
+    problems, runtime = _image(parts, reader, algorithm, prefix, statics)
     if runtime is not None and runtime.kind == "script":
         problems += _code(parts, statics, f"{prefix}{hyperparameters}")
-    problems += _metrics(algorithm, objective, prefix, limits)
+    if runtime is not None and runtime.algorithm:
+        problems += algorithm_problems(
+            ALGORITHMS[runtime.algorithm],
+            algorithm,
+            prefix=prefix,
+            hyperparameters=hyperparameters,
+            static=statics,
+            tuned=tuned,
+            objective=None if objective is None else (objective, objective_type),
+        )
+    else:
+        problems += _metrics(algorithm, objective, prefix, limits)
     problems += _data(parts, definition, prefix)
     problems += _resources(definition, prefix)
     problems += _stopping(definition, prefix, limits)
@@ -58,17 +76,17 @@ def definition_problems(
 
 
 def _image(
-    parts: Parts, reader: Reader, algorithm: Mapping[str, Any], prefix: str
+    parts: Parts, reader: Reader, algorithm: Mapping[str, Any], prefix: str, statics: Mapping[str, str]
 ) -> tuple[list[str], RuntimeOrder | None]:
     path = f"{prefix}AlgorithmSpecification.TrainingImage"
     image = algorithm.get("TrainingImage")
     if not image:
         # An AlgorithmName is refused by the table of outcomes, with its own remedy.
         return ([] if algorithm.get("AlgorithmName") else [f"{path}: missing; {_REMEDY_IMAGE}"]), None
-    runtime = resolve_image(image, reader.images(), parts.policy.python)
+    runtime = resolve_image(image, reader.images(), parts.policy.python, statics)
     if runtime is None:
         return [
-            f"{path}: {image!r} is not in the image table and containers are not offered; {_REMEDY_IMAGE}"
+            f"{path}: {image!r} is not in the image table and containers are not offered; {absent(image) or _REMEDY_IMAGE}"
         ], None
     return [], runtime
 
@@ -175,6 +193,8 @@ def _data(parts: Parts, definition: Mapping[str, Any], prefix: str) -> list[str]
                 problems.append(f"{path}: empty; give an S3DataSource")
             continue
         refused = parts.artifacts.check_input(source["S3Uri"])
+        if refused is None and source["S3DataType"] == MANIFEST:
+            refused = manifest_problem(parts.artifacts, source["S3Uri"])
         if refused is not None:
             problems.append(
                 f"{path}.S3DataSource.S3Uri of channel {item['ChannelName']!r}: {source['S3Uri']!r}: {refused}"

@@ -1,7 +1,8 @@
 """The image table: from an image name to a runtime.
 
 AWS's framework images run as script-mode processes without any container; so do ``pegbox-script`` and ``python`` under any
-registry. Users add entries of their own. Everything else is refused when a job is created.
+registry. Images of built-in algorithms run Pegbox's own programs. Users add entries of their own, which come first. Everything
+else is refused when a job is created.
 """
 
 from __future__ import annotations
@@ -11,7 +12,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from pegbox.domain.builtin_algorithms import algorithm_of
 from pegbox.domain.orders import RuntimeOrder
+from pegbox.engine.algorithms import has_program, runtime_of_algorithm
 
 _REGISTRY = r"(?:\d{12}\.dkr\.ecr(?:-fips)?\.[a-z0-9-]+\.amazonaws\.com(?:\.cn)?|public\.ecr\.aws/[\w-]+)/"
 _TAG = r"(?:[:@].*)?"
@@ -54,7 +57,10 @@ BUILT_IN: tuple[BuiltIn, ...] = (
 
 
 def resolve_image(
-    image: str, entries: Mapping[str, Mapping[str, Any]], default_python: str
+    image: str,
+    entries: Mapping[str, Mapping[str, Any]],
+    default_python: str,
+    hyperparameters: Mapping[str, str],
 ) -> RuntimeOrder | None:
     """Return how programs of an image run, or None when the table does not know it.
 
@@ -62,6 +68,7 @@ def resolve_image(
         image: ``TrainingImage`` of the request.
         entries: The user's entries by name; a name without tag covers all tags.
         default_python: Interpreter of script-mode programs.
+        hyperparameters: Those of the request; some images run a script where they name one, else an algorithm.
     """
     for name in (image, _untagged(image)):
         if name in entries:
@@ -72,6 +79,9 @@ def resolve_image(
                 command=tuple(entry.get("command") or ()),
                 framework=str(entry.get("framework") or ""),
             )
+    algorithm = algorithm_of(image, has_program=has_program(hyperparameters))
+    if algorithm is not None:
+        return runtime_of_algorithm(algorithm)
     for known in BUILT_IN:
         if re.fullmatch(known.pattern, image):
             return RuntimeOrder(kind="script", python=default_python, framework=known.framework)

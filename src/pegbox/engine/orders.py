@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import PurePath
@@ -10,9 +9,11 @@ from typing import Any
 
 from pegbox.domain.orders import AttemptOrder, ChannelOrder, RuntimeOrder
 from pegbox.domain.records import Attempt, TrainingJob
+from pegbox.engine.algorithms import metric_definitions_of
 from pegbox.engine.identity import attempt_token
 from pegbox.engine.images import resolve_image
 from pegbox.engine.lifecycle.training import TrialRules, runtime_used
+from pegbox.engine.manifests import MANIFEST, BadManifest, read_manifest
 from pegbox.engine.parts import Parts
 from pegbox.engine.specs import INTERPRETER_KEY, plain_text, resources_of
 
@@ -36,6 +37,7 @@ def build_order(
     interpreter = environment.pop(INTERPRETER_KEY, None) or parts.policy.python
     checkpoint = request.get("CheckpointConfig") or {}
     left = None if rules.max_runtime is None else max(1.0, rules.max_runtime - runtime_used(job, now))
+    runtime = runtime_of(algorithm, images, interpreter, hyperparameters)
     return AttemptOrder(
         attempt_id=attempt.id,
         token=attempt_token(parts.secret, attempt.id),
@@ -44,17 +46,17 @@ def build_order(
         training_job_arn=parts.realm.training_arn(job.name),
         attempt=attempt.number,
         directory=f"{parts.policy.jobs_path}/{job.id}/{attempt.number}",
-        runtime=runtime_of(algorithm, images, interpreter),
+        runtime=runtime,
         hyperparameters=hyperparameters,
         channels=tuple(_channel(parts, item, algorithm) for item in request.get("InputDataConfig") or ()),
         code_archive=_code(parts, hyperparameters),
         environment=environment,
-        metric_definitions=tuple(dict(item) for item in algorithm.get("MetricDefinitions") or ()),
+        metric_definitions=metric_definitions_of(runtime, algorithm),
         objective_metric=rules.objective,
         max_runtime_seconds=left,
         grace_seconds=parts.policy.grace_seconds,
         output_uri=f"{request['OutputDataConfig']['S3OutputPath'].rstrip('/')}/{job.name}/output",
-        checkpoint_path=_checkpoints(parts, job, checkpoint),
+        checkpoint_path=_checkpoints(parts, job, checkpoint, rules),
         checkpoint_local_path=checkpoint.get("LocalPath") or _DEFAULT_CHECKPOINTS,
         instance_type=resources.get("InstanceType", "local"),
         instance_count=resources.get("InstanceCount", 1),
@@ -64,10 +66,13 @@ def build_order(
 
 
 def runtime_of(
-    algorithm: Mapping[str, Any], images: Mapping[str, Mapping[str, Any]], interpreter: str
+    algorithm: Mapping[str, Any],
+    images: Mapping[str, Mapping[str, Any]],
+    interpreter: str,
+    hyperparameters: Mapping[str, str],
 ) -> RuntimeOrder:
     """Return how the program of an accepted request runs; an image that was removed since runs as it did."""
-    runtime = resolve_image(algorithm.get("TrainingImage", ""), images, interpreter)
+    runtime = resolve_image(algorithm.get("TrainingImage", ""), images, interpreter, hyperparameters)
     return runtime or RuntimeOrder(kind="script", python=interpreter)
 
 
@@ -83,7 +88,16 @@ def _channel(parts: Parts, item: Mapping[str, Any], algorithm: Mapping[str, Any]
         record_wrapper=item.get("RecordWrapperType", "None"),
         compression=item.get("CompressionType", "None"),
         data_type=source["S3DataType"],
+        objects=_objects(parts, source) if source["S3DataType"] == MANIFEST else (),
     )
+
+
+def _objects(parts: Parts, source: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
+    try:
+        return read_manifest(parts.artifacts, source["S3Uri"])
+    except BadManifest:
+        # It was fine when the job was accepted; the agent tells the owner that nothing is left of it.
+        return ()
 
 
 def _code(parts: Parts, hyperparameters: Mapping[str, str]) -> str | None:
@@ -91,15 +105,16 @@ def _code(parts: Parts, hyperparameters: Mapping[str, str]) -> str | None:
     return parts.artifacts.locate(address) if address else None
 
 
-def _checkpoints(parts: Parts, job: TrainingJob, checkpoint: Mapping[str, Any]) -> str | None:
+def _checkpoints(
+    parts: Parts, job: TrainingJob, checkpoint: Mapping[str, Any], rules: TrialRules
+) -> str | None:
+    """Return the folder that the job's attempts share.
+
+    Trials of one tuning job are given one address; each keeps its checkpoints below its own name. Without an address there
+    is something to share only where there may be another attempt.
+    """
     address = checkpoint.get("S3Uri")
-    if not address:
-        return None
-    # Trials of one tuning job share the address; each keeps its checkpoints to itself, as AWS's own prefix per job does.
-    base = (
-        PurePath(parts.artifacts.locate(address)) if parts.artifacts.check_output(address) is None else None
-    )
-    if base is None:
-        mark = hashlib.sha256(address.encode()).hexdigest()[:16]
-        base = PurePath(parts.policy.checkpoints_path) / mark
-    return str(base / job.name) if job.tuning_job_id is not None else str(base)
+    if address:
+        base = PurePath(parts.artifacts.locate(address))
+        return str(base / job.name) if job.tuning_job_id is not None else str(base)
+    return f"{parts.policy.checkpoints_path}/{job.id}" if rules.max_attempts > 1 else None

@@ -260,9 +260,9 @@ TABLE: tuple[Row, ...] = (
     _refused(
         "definition",
         "InputDataConfig[].DataSource.S3DataSource.S3DataType",
-        "use S3Prefix; manifest files come later",
-        _not("S3Prefix"),
-        "ManifestFile, AugmentedManifestFile, Converse",
+        "use S3Prefix or ManifestFile; augmented manifests come later",
+        _not("S3Prefix", "ManifestFile"),
+        "AugmentedManifestFile, Converse",
     ),
     _met(
         "definition",

@@ -174,6 +174,9 @@ class WakeAt:
     at: float
 
 
+#: Suggestions that strategies which do not look at results compute ahead, at least: one question serves many trials.
+BLIND_BATCH = 8
+
 Instruction = Launch | Ask | StopTrials | NoteConvergence | Close | Finish | Wait | WakeAt
 
 
@@ -289,7 +292,7 @@ def _ask_ahead(goals: Goals, now: Snapshot, left: int) -> tuple[Instruction, ...
     if not goals.compute_ahead or left <= 0 or now.asked:
         return ()
     number = now.launched + 1 + len(now.ready)
-    wanted = min(goals.parallel if goals.blind else 1, left)
+    wanted = min(max(BLIND_BATCH, 2 * goals.parallel) if goals.blind else 1, left)
     missing = wanted - len(now.ready)
     # A blind batch is refilled when half of it is used: one request then serves several trials.
     if missing <= 0 or (goals.blind and now.ready and 2 * len(now.ready) > wanted):

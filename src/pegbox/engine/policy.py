@@ -11,7 +11,7 @@ class EnginePolicy:
 
     #: Folder of attempt directories: ``<jobs_path>/<training job row id>/<attempt number>``.
     jobs_path: str
-    #: Folder of checkpoints of jobs whose checkpoint address is the server's own default.
+    #: Folder of checkpoints that attempts of one job share where its request names no address: ``<path>/<row id>``.
     checkpoints_path: str
     #: Where attempts cache unpacked code and environments.
     cache_path: str

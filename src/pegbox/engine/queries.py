@@ -33,6 +33,8 @@ Paged = tuple[Result, After]
 
 _DEFAULT_LIMIT = 10
 _TAG_LIMIT = 50
+#: Terminal jobs whose figures are kept at hand.
+_SETTLED = 1000
 
 
 class Queries(LogQueries, MetricQueries):
@@ -49,6 +51,8 @@ class Queries(LogQueries, MetricQueries):
         self._logs = logs
         self._reader = parts.store.reader
         self._not_improving_now = not_improving
+        #: The same of terminal jobs, which never changes.
+        self._settled: dict[int, int] = {}
 
     def describe_hyper_parameter_tuning_job(self, params: Params) -> Result:
         """Describe a tuning job.
@@ -70,7 +74,7 @@ class Queries(LogQueries, MetricQueries):
 
     def list_hyper_parameter_tuning_jobs(self, params: Params, after: After = None) -> Paged:
         """List tuning jobs: ``HyperParameterTuningJobSummaries``."""
-        rows = self._reader.list_tuning_jobs(_page(params, after, default_sort="Name", ascending=True))
+        rows = self._reader.list_tuning_jobs(_page(params, after, default_sort="Name"))
         realm = self._parts.realm
         items = [views.tuning_summary(realm, job, self._reader.counters(job.id)) for job in rows.items]
         return {"HyperParameterTuningJobSummaries": items}, rows.next_after
@@ -82,7 +86,7 @@ class Queries(LogQueries, MetricQueries):
             ResourceNotFound: There is no such job.
         """
         job = self._tuning(params["HyperParameterTuningJobName"])
-        page = _page(params, after, default_sort="Name", ascending=True)
+        page = _page(params, after, default_sort="Name")
         rows = self._reader.list_training_jobs(dataclasses.replace(page, tuning_job_id=job.id))
         items = [views.trial_summary(self._parts.realm, job, trial) for trial in rows.items]
         return {"TrainingJobSummaries": items}, rows.next_after
@@ -108,9 +112,7 @@ class Queries(LogQueries, MetricQueries):
                 "WarmPoolStatusEquals and TrainingPlanArnEquals: there are no warm pools or training plans here; "
                 "leave them out."
             )
-        rows = self._reader.list_training_jobs(
-            _page(params, after, default_sort="CreationTime", ascending=False)
-        )
+        rows = self._reader.list_training_jobs(_page(params, after, default_sort="CreationTime"))
         items = [views.training_summary(self._parts.realm, job) for job in rows.items]
         return {"TrainingJobSummaries": items}, rows.next_after
 
@@ -181,12 +183,19 @@ class Queries(LogQueries, MetricQueries):
 
     def _not_improving(self, job: TuningJob, maximize: bool) -> int:
         known = self._not_improving_now(job.id)
+        if known is None:
+            known = self._settled.get(job.id)
         if known is not None:
             return known
         finished = [t for t in self._reader.trials(job.id) if t.observed_seq is not None]
         finished.sort(key=lambda trial: trial.observed_seq or 0)
         counted = (t.objective for t in finished if t.objective_status is ObjectiveStatus.SUCCEEDED)
-        return progress_of((v for v in counted if v is not None), maximize=maximize).since
+        since = progress_of((v for v in counted if v is not None), maximize=maximize).since
+        if job.status.terminal:
+            if len(self._settled) >= _SETTLED:
+                self._settled.clear()
+            self._settled[job.id] = since
+        return since
 
     def _tuning(self, name: str) -> TuningJob:
         job = self._reader.tuning_job(name)
@@ -208,11 +217,10 @@ def _maximizes(job: TuningJob) -> bool:
     return bool(config["HyperParameterTuningJobObjective"]["Type"] == "Maximize")
 
 
-def _page(params: Params, after: After, *, default_sort: str, ascending: bool) -> Page:
-    order = params.get("SortOrder") or ("Ascending" if ascending else "Descending")
+def _page(params: Params, after: After, *, default_sort: str) -> Page:
     return Page(
         sort_by=params.get("SortBy") or default_sort,
-        descending=order == "Descending",
+        descending=params.get("SortOrder") == "Descending",
         limit=params.get("MaxResults") or _DEFAULT_LIMIT,
         after=tuple(after) if after is not None else None,
         name_contains=params.get("NameContains"),

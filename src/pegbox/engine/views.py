@@ -164,10 +164,12 @@ def training_description(realm: Realm, job: TrainingJob, tuning: str | None) -> 
     _times(answer, job)
     if job.failure_reason and job.status is TrainingStatus.FAILED:
         answer["FailureReason"] = job.failure_reason
-    if job.final_metrics:
+    # JSON has no NaN; a notice tells of a last value that is none.
+    finite = {name: item for name, item in job.final_metrics.items() if math.isfinite(item[0])}
+    if finite:
         answer["FinalMetricDataList"] = [
             {"MetricName": name, "Value": float32(value), "Timestamp": at}
-            for name, (value, at) in job.final_metrics.items()
+            for name, (value, at) in finite.items()
         ][:40]
     if job.started_at is not None and job.ended_at is not None:
         # Not zero: clients divide by it.

@@ -84,7 +84,10 @@ def test_blind_strategies_keep_a_batch_ahead_and_are_never_stale() -> None:
     """Random and Grid do not look at results: what was computed ahead is as good as fresh."""
     blind = replace(GOALS, strategy="Random")
     full = _now(launched=2, live=2, running=2)
-    assert plan(blind, full, 0.0) == (Ask(3, 2, True),)
+    assert plan(blind, full, 0.0) == (Ask(3, 8, True),)
+    half = replace(full, ready=[Ready(n, 0, True) for n in range(3, 8)])
+    assert plan(blind, half, 0.0) == ()
+    assert plan(blind, replace(half, ready=half.ready[:4]), 0.0) == (Ask(7, 4, True),)
     old = _now(launched=2, live=1, running=1, tally=_tally(COMPLETED), ready=[Ready(3, 0, True)])
     assert plan(blind, old, 0.0) == (Launch(3),)
 
