@@ -46,7 +46,7 @@ class ProcessPolicy:
     memory_mb: int = 4096
     #: Seconds that one computation may take.
     seconds: float = 30.0
-    #: Command line without the memory argument; another one speaks the same messages (``frames``).
+    #: Command line without its limits; another one speaks the same messages (``frames``).
     command: tuple[str, ...] = (sys.executable, "-m", "pegbox.suggester")
 
 
@@ -104,14 +104,14 @@ class Process:
                 process.kill()
 
     def _start(self) -> None:
-        kept = {key: value for key, value in os.environ.items() if not key.startswith(("AWS_", "PEGBOX_"))}
+        limits = ["--memory-mb", str(self._policy.memory_mb), "--parent", str(os.getpid())]
         process = subprocess.Popen(
-            [*self._policy.command, "--memory-mb", str(self._policy.memory_mb)],
+            [*self._policy.command, *limits],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             # Not the home or a user's folder: the working directory is on the module path of -m.
             cwd="/",
-            env={**kept, **ONE_THREAD, "PYTHONSAFEPATH": "1"},
+            env=_environment(),
             start_new_session=True,
             bufsize=0,
         )
@@ -179,6 +179,14 @@ class Process:
             raise EOFError("it was ended meanwhile")
         descriptor: int = pipe.fileno()
         return descriptor
+
+
+def _environment() -> dict[str, str]:
+    kept = {key: value for key, value in os.environ.items() if not key.startswith(("AWS_", "PEGBOX_"))}
+    if kept.get("PYTHONPATH"):
+        entries = kept["PYTHONPATH"].split(os.pathsep)
+        kept["PYTHONPATH"] = os.pathsep.join(os.path.abspath(entry) for entry in entries if entry)
+    return {**kept, **ONE_THREAD, "PYTHONSAFEPATH": "1"}
 
 
 def _ending(code: int | None) -> str:

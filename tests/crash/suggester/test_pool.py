@@ -285,3 +285,47 @@ def test_closing_ends_all_processes_at_once(make_pool: Callable[..., Answers]) -
     assert answers.items == []
     with pytest.raises(RuntimeError, match="closed"):
         answers.ask()
+
+
+#: A suggestion process that never comes back from its computation.
+STUCK = """
+import time
+import pegbox.suggester.work as work
+work.suggest = lambda *arguments, **named: time.sleep(1000)
+from pegbox.suggester.__main__ import main
+main()
+"""
+#: A stand-in for a server that has such a process.
+ABANDONING = f"""
+import sys, time
+from pegbox.ports.suggester import SuggestRequest
+from pegbox.suggester import SuggesterPool
+from pegbox.suggester.process import ProcessPolicy
+pool = SuggesterPool(policy=ProcessPolicy(seconds=900.0, command=(sys.executable, "-c", {STUCK!r})))
+pool.request(
+    SuggestRequest(
+        job_id=1, strategy="Bayesian", space={SPACE!r}, history=(), pending=(), count=1, seed=(1, 1), maximize=True
+    ),
+    print,
+)
+while not pool.processes():
+    time.sleep(0.01)
+time.sleep(2.0)
+print(pool.processes()[0], flush=True)
+time.sleep(1000)
+"""
+
+
+def test_no_process_outlives_a_killed_server() -> None:
+    """When the server is killed while a computation hangs, the process that computes goes with it."""
+    server = subprocess.Popen([sys.executable, "-c", ABANDONING], stdout=subprocess.PIPE, text=True)
+    assert server.stdout is not None
+    with server.stdout:
+        child = psutil.Process(int(server.stdout.readline()))
+        assert child.is_running()
+        server.kill()
+        server.wait()
+    deadline = time.monotonic() + 10
+    while child.is_running() and child.status() != psutil.STATUS_ZOMBIE:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
