@@ -96,10 +96,10 @@ class Ending:
         if program.status_known:
             message = outcome.describe(program, attempt.tree, attempt.log, command)
             self._leave_word("failure", message)
-            return "failed", outcome.failure("AlgorithmError", message)
+            return "failed", outcome.blamed(message)
         own_words = outcome.failure_file(attempt.tree)
         if own_words:
-            return "failed", outcome.failure("AlgorithmError", own_words)
+            return "failed", outcome.blamed(own_words)
         return "lost", outcome.failure("InternalServerError", _LOST)
 
     def _leave_word(self, name: str, text: str) -> None:

@@ -118,6 +118,9 @@ def link_channels(base: str, order: dict[str, Any]) -> None:
     for channel in order["channels"]:
         _check_channel(channel)
         place = f"{base}/input/data/{channel['name']}"
+        if channel["data_type"] == "ManifestFile":
+            _link_objects(channel, place)
+            continue
         path = channel["path"]
         if os.path.isdir(path):
             _link(path, place)
@@ -132,6 +135,22 @@ def link_channels(base: str, order: dict[str, Any]) -> None:
         os.makedirs(place, 0o700, exist_ok=True)
         for match in matches:
             _link(match, f"{place}/{os.path.basename(match)}")
+
+
+def _link_objects(channel: dict[str, Any], place: str) -> None:
+    """Link the objects that a manifest names, under their names."""
+    objects = channel.get("objects") or ()
+    lost = [name for name, path in objects if not os.path.isfile(path)]
+    if lost or not objects:
+        raise Refusal(
+            "ClientError",
+            f"the manifest {channel['uri']} of channel '{channel['name']}' or an object that it names is not there any more"
+            f"{': ' + ', '.join(lost[:5]) if lost else ''}; an input must exist until its job has ended",
+        )
+    for name, path in objects:
+        target = f"{place}/{name}"
+        os.makedirs(os.path.dirname(target), 0o700, exist_ok=True)
+        _link(path, target)
 
 
 def prefix_matches(path: str) -> list[str]:
@@ -155,10 +174,10 @@ def _check_channel(channel: dict[str, Any]) -> None:
         raise Refusal(
             "ClientError", f"channel '{name}': TrainingInputMode Pipe is not offered; use File or FastFile"
         )
-    if channel["data_type"] != "S3Prefix":
+    if channel["data_type"] not in ("S3Prefix", "ManifestFile"):
         raise Refusal(
             "ClientError",
-            f"channel '{name}': S3DataType {channel['data_type']} is not offered; use S3Prefix",
+            f"channel '{name}': S3DataType {channel['data_type']} is not offered; use S3Prefix or ManifestFile",
         )
     if channel["compression"] not in ("None", ""):
         raise Refusal(

@@ -79,6 +79,14 @@ def describe(program: Program, tree: str, log: str, command: str) -> str:
     return text if len(text) <= MAX_MESSAGE else text[: MAX_MESSAGE - 3] + "..."
 
 
+def blamed(message: str) -> dict[str, Any]:
+    """Return the ``failure`` of a program: its own fault, unless its words begin with ``ClientError:``."""
+    mark = "ClientError: "
+    if message.startswith(mark):
+        return failure("ClientError", message[len(mark) :])
+    return failure("AlgorithmError", message)
+
+
 def failure(failure_class: str, message: str) -> dict[str, Any]:
     """Return the ``failure`` field of a ``finished`` event."""
     return {"class": failure_class, "message": message[:MAX_MESSAGE]}

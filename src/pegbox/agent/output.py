@@ -33,6 +33,8 @@ class Output:
         self._log = LogTail(directory, int(cursor.get("log", 0)))
         self._reports = ReportTail(f"{directory}/{REPORT_FILE}", int(cursor.get("reports", 0)))
         reported = set(cursor.get("reported", ()))
+        self._only_objective = bool(order["runtime"].get("algorithm"))
+        self._objective = order["objective_metric"]
         self._extractor = Extractor(list(order["metric_definitions"]), reported)
         self._extractor.has_matched(spool.counts)
         #: Found by patterns and reported by the program; separate, because a report silences its pattern.
@@ -91,8 +93,11 @@ class Output:
         self.emit_values()
 
     def unmatched(self) -> dict[str, list[str]] | None:
-        """See :meth:`Extractor.unmatched`."""
-        return self._extractor.unmatched()
+        """See :meth:`Extractor.unmatched`; a built-in algorithm logs only some of its metrics, so there the objective counts."""
+        missing = self._extractor.unmatched()
+        if missing is None or not self._only_objective:
+            return missing
+        return {name: lines for name, lines in missing.items() if name == self._objective} or None
 
     def close(self) -> None:
         """Close the files."""

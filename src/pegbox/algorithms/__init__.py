@@ -1,4 +1,6 @@
-"""Built-in training programs over well-kept libraries; imports nothing else of Pegbox.
+"""Built-in training programs over well-kept libraries, run as ``python -m pegbox.algorithms NAME``.
 
-Nothing is here yet: built-in algorithm images are refused with a clear error until they exist.
+A program sees nothing but its ``/opt/ml`` tree (``SAGEMAKER_BASE_DIR``) and speaks only through its log, its model folder and
+its failure file. It imports nothing else of Pegbox, loads no pickles, and talks to no network. Names, defaults and ranges of
+hyperparameters and the names of metrics are those that AWS documents; ``docs/algorithms.md`` tells what differs.
 """

@@ -26,6 +26,8 @@ class ChannelOrder:
     compression: str = "None"
     #: ``S3Prefix`` (every object whose key starts with the address), ``ManifestFile`` or ``AugmentedManifestFile``.
     data_type: str = "S3Prefix"
+    #: Of a ManifestFile: (name within the channel, local path) of each object.
+    objects: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +42,8 @@ class RuntimeOrder:
     command: tuple[str, ...] = ()
     #: Framework module name for SM_FRAMEWORK_MODULE, where the image is a framework's.
     framework: str = ""
+    #: Name of the built-in algorithm that the command is, or nothing.
+    algorithm: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,6 +95,11 @@ class AttemptOrder:
         fields["runtime"] = RuntimeOrder(
             **{**fields["runtime"], "command": tuple(fields["runtime"]["command"])}
         )
-        fields["channels"] = tuple(ChannelOrder(**item) for item in fields["channels"])
+        fields["channels"] = tuple(_channel(item) for item in fields["channels"])
         fields["metric_definitions"] = tuple(fields["metric_definitions"])
         return cls(**fields)
+
+
+def _channel(item: Mapping[str, Any]) -> ChannelOrder:
+    objects = tuple((str(name), str(path)) for name, path in item.get("objects") or ())
+    return ChannelOrder(**{**item, "objects": objects})
