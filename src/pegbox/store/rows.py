@@ -20,7 +20,7 @@ from pegbox.domain.statuses import (
     TrainingStatus,
     TuningStatus,
 )
-from pegbox.store.rules import from_micros, name_key, resource_key, sound_text, to_micros
+from pegbox.store.rules import from_micros, name_key, resource_key, sound_number, sound_text, to_micros
 
 Row = Sequence[Any]
 Encoder = Callable[[Any], Any]
@@ -140,7 +140,7 @@ def _read_texts(text: str) -> tuple[str, ...]:
 
 
 def _number(value: float | None) -> float | None:
-    return None if value is None else float(value)
+    return None if value is None else sound_number(value)
 
 
 #: Fields that are not written as they are.
@@ -208,7 +208,7 @@ def point_row(point: MetricPoint) -> dict[str, Any]:
         "attempt": point.attempt,
         "name": point.name,
         "count": point.count,
-        "value": None if math.isnan(point.value) else float(point.value),
+        "value": None if math.isnan(point.value) else sound_number(point.value),
         "at": to_micros(point.at),
         "step": point.step,
     }

@@ -76,6 +76,11 @@ def sound_text(text: str | None) -> str | None:
     return text.encode("utf-8", "replace").decode("utf-8")
 
 
+def sound_number(number: float) -> float:
+    """Return a number as a float without the sign of a zero, which SQLite does not keep."""
+    return float(number) + 0.0
+
+
 def check_new(record: TuningJob | TrainingJob) -> None:
     """Check a job that is to be inserted.
 

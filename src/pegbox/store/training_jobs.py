@@ -138,7 +138,8 @@ class TrainingJobWrites:
             raise ResourceInUse(
                 f"A training job with the name {job.name!r} exists already; choose another name"
             )
-        return evolve(job, id=self._work.insert(_INSERT, row))
+        kept = {name: row[name] for name in ("objective", "failure_reason")}
+        return evolve(job, id=self._work.insert(_INSERT, row), **kept)
 
     def update_training_job(
         self, row_id: int, allowed: Collection[TrainingStatus], changes: Mapping[str, Any]

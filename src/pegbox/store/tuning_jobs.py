@@ -71,7 +71,8 @@ class TuningJobWrites:
             raise ResourceInUse(
                 f"A tuning job with the name {job.name!r} exists already; choose another name"
             )
-        return evolve(job, id=self._work.insert(_INSERT, row))
+        kept = {name: row[name] for name in ("failure_reason", "completion_reason")}
+        return evolve(job, id=self._work.insert(_INSERT, row), **kept)
 
     def update_tuning_job(
         self, row_id: int, allowed: Collection[TuningStatus], changes: Mapping[str, Any]

@@ -28,6 +28,7 @@ from pegbox.store.rules import (
     name_key,
     resource_key,
     resource_of,
+    sound_number,
     to_micros,
 )
 from pegbox.testing.frozen import frozen_changes, frozen_job, frozen_json, one_nan
@@ -409,7 +410,7 @@ class _MemoryTransaction(_JobWrites):
             )
 
     def add_metric_points(self, points: Iterable[MetricPoint]) -> None:
-        batch = [replace(point, value=one_nan(point.value)) for point in points]
+        batch = [replace(point, value=one_nan(sound_number(point.value))) for point in points]
         for point in batch:
             if point.training_job_id not in self._read().training:
                 raise StoreError(f"the schema refuses the change: no training job {point.training_job_id}")

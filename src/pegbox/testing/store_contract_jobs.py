@@ -383,13 +383,13 @@ class AnswersContract:
         assert best() == ("t5", "t6")
         add(7, done, 1.0, good, created_at=moment(5))
         assert best() == ("t7", "t7")
-        add(8, done, 1.0, good, name="T6b", created_at=moment(4))
-        add(9, done, 1.0, good, name="t6a", created_at=moment(4))
-        assert best() == ("t6a", "t6a")
+        add(8, done, 1.0, good, name="T9b", created_at=moment(4))
+        add(9, done, 1.0, good, name="t9a", created_at=moment(4))
+        assert best() == ("t9a", "t9a")
         add(10, done, 0.5, good)
         add(11, done, -0.0, good, created_at=moment(1))
         add(12, done, 0.0, good, created_at=moment(2))
-        assert best() == ("t11", "t6a")
+        assert best() == ("t11", "t9a")
 
 
 def _varied(index: int) -> TrainingJob:

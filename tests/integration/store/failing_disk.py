@@ -28,9 +28,7 @@ def _fail(error: int, *, syncs: bool = False, after: int = 0) -> None:
 def _write(work: Transaction, owner: int, number: int) -> None:
     with work.savepoint():
         row = work.insert_training_job(
-            training(
-                f"trial-{owner}-{number}", tuning_job_id=owner, number=number, request={"x": "y" * 20000}
-            )
+            training(f"trial-{owner}-{number}", tuning_job_id=owner, number=number, request={"x": "y" * 6000})
         )
     work.insert_attempt(attempt(row.id))
     work.update_tuning_job(owner, {TuningStatus.IN_PROGRESS}, {"launched": number})

@@ -16,7 +16,7 @@ from pegbox.store import check_store, open_store
 from pegbox.testing.power_loss import Operation, cuts, read_log, rebuild, recording
 
 _WRITER = Path(__file__).with_name("power_loss_writer.py")
-_TRANSACTIONS = 300
+_TRANSACTIONS = 240
 _CUTS = 50
 _SEED = 20260203
 
