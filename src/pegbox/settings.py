@@ -87,6 +87,14 @@ class Settings:
     allowed_hosts: tuple[str, ...] = _setting(
         (), "Names besides the loopback ones that a Host header may carry, for a tunnel or a proxy."
     )
+    s3_port: int = _setting(
+        0, "Port of `pegbox server start --s3`; 0 chooses a free one at its first start and keeps it.", _port
+    )
+    s3_endpoint_url: str = _setting(
+        "",
+        "Another S3 endpoint that `pegbox env` points clients at, instead of `--s3`.",
+        _matches(r"(https?://[^\s/]+/?)?", "http://host[:port] or https://host[:port]"),
+    )
     region: str = _setting(
         "us-east-1",
         "AWS region that ARNs and credentials carry.",

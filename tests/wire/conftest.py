@@ -14,7 +14,7 @@ from botocore.model import ServiceModel as BotocoreModel
 from botocore.session import get_session
 
 from pegbox.errors import ApiError
-from pegbox.wire import Request, Response, Service, Verifier
+from pegbox.wire import SERVED, Request, Response, Service, Verifier
 
 KEY, SECRET = "PEGBOXTESTKEY", "secret/with+signs"
 REQUEST_ID = "6c1f0d1e-0000-4000-8000-00000000abcd"
@@ -32,7 +32,7 @@ def service() -> Service:
 def botocore_models() -> dict[str, BotocoreModel]:
     """The client's view of the same services."""
     session = get_session()
-    return {name: session.get_service_model(name) for name in ("sagemaker", "logs", "cloudwatch")}
+    return {name: session.get_service_model(name) for name in SERVED}
 
 
 class _Body:

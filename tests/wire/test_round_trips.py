@@ -21,6 +21,8 @@ PROTOCOLS = {
     "sagemaker": ("json",),
     "logs": ("json",),
     "cloudwatch": ("json", "query", "smithy-rpc-v2-cbor"),
+    "iam": ("query",),
+    "sts": ("query",),
 }
 CASES = [
     pytest.param(name, protocol, operation, id=f"{operation}-{protocol}")
@@ -105,7 +107,7 @@ def test_errors_carry_code_text_and_request_id(
     call = service.open(_sent(model, protocol, operation, {}))
     response = call.respond_error(ApiError(message, code="ThrottlingException"), "the-id")
     parsed = _received(model, protocol, operation, response)
-    expected = "Throttling" if name == "cloudwatch" else "ThrottlingException"
+    expected = "Throttling" if name in ("cloudwatch", "iam", "sts") else "ThrottlingException"
     assert parsed["Error"]["Code"] == expected
     assert parsed["Error"]["Message"] == (
         message.replace("\x07", "\ufffd") if protocol == "query" else message

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from pegbox.api import extension, logs, monitoring, tags, training_jobs, tuning_jobs
+from pegbox.api import extension, identity, logs, monitoring, tags, training_jobs, tuning_jobs
 from pegbox.api.extension import ServerControl
 from pegbox.api.paging import Handler, Pages
 from pegbox.engine import Engine
@@ -13,8 +13,15 @@ from pegbox.wire import PageTokens
 Table = Mapping[tuple[str, str], Handler]
 
 
-def dispatch_table(engine: Engine, tokens: PageTokens, server: ServerControl) -> Table:
-    """Return the handler of each (service, operation), services named as botocore does."""
+def dispatch_table(engine: Engine, tokens: PageTokens, server: ServerControl, *, account: str) -> Table:
+    """Return the handler of each (service, operation), services named as botocore does.
+
+    Args:
+        engine: Decides what happens.
+        tokens: Signs where pages end.
+        server: The server as a process.
+        account: Account number that ARNs carry.
+    """
     pages = Pages(tokens)
     by_service = {
         "sagemaker": {
@@ -24,6 +31,8 @@ def dispatch_table(engine: Engine, tokens: PageTokens, server: ServerControl) ->
         },
         "logs": logs.handlers(engine, pages),
         "cloudwatch": monitoring.handlers(engine, pages),
+        "iam": identity.iam_handlers(account),
+        "sts": identity.sts_handlers(account),
         extension.SERVICE: extension.handlers(engine, server),
     }
     return {

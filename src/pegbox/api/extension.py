@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 from pegbox.api.paging import Handler
 from pegbox.engine import Engine
-from pegbox.errors import ValidationException
+from pegbox.errors import ApiError, PegboxError, ValidationException
 from pegbox.wire import ServiceModel
 from pegbox.wire.model import build, prune
 
@@ -27,6 +27,14 @@ class ServerControl(Protocol):
 
     def keep(self) -> None:
         """Do not end by yourself any more."""
+        ...
+
+    def offer_s3(self) -> None:
+        """Offer the buckets over S3 from now on.
+
+        Raises:
+            PegboxError: That cannot be done; the message says why.
+        """
         ...
 
 
@@ -48,6 +56,7 @@ _DESCRIPTION: dict[str, Any] = {
     "operations": {
         "DescribeServer": {"output": {"shape": "DescribeServerResponse"}},
         "KeepServer": {},
+        "OfferS3": {},
         "ListImages": {"output": {"shape": "ListImagesResponse"}},
         "PutImage": {"input": {"shape": "PutImageRequest"}},
         "DeleteImage": {"input": {"shape": "DeleteImageRequest"}},
@@ -88,6 +97,14 @@ def handlers(engine: Engine, server: ServerControl) -> dict[str, Handler]:
     def keep_server(params: Mapping[str, Any]) -> None:
         server.keep()
 
+    def offer_s3(params: Mapping[str, Any]) -> None:
+        try:
+            server.offer_s3()
+        except ApiError:
+            raise
+        except PegboxError as error:
+            raise ValidationException(str(error)) from error
+
     def list_images(params: Mapping[str, Any]) -> Mapping[str, Any]:
         table = engine.queries.images()
         return {"Images": table["images"], "BuiltIn": table["built_in"]}
@@ -108,6 +125,7 @@ def handlers(engine: Engine, server: ServerControl) -> dict[str, Handler]:
     return {
         "DescribeServer": describe_server,
         "KeepServer": keep_server,
+        "OfferS3": offer_s3,
         "ListImages": list_images,
         "PutImage": put_image,
         "DeleteImage": delete_image,

@@ -20,6 +20,7 @@ def main() -> int:
     """Serve the home that ``PEGBOX_HOME`` names; return the exit status."""
     parser = argparse.ArgumentParser(prog="python -m pegbox.bootstrap")
     parser.add_argument("--auto", action="store_true", help="end when there is nothing to do")
+    parser.add_argument("--s3", action="store_true", help="offer the buckets over S3")
     parser.add_argument("--report-fd", type=int, help="descriptor that is told how the start went")
     arguments = parser.parse_args()
     descriptor: int | None = arguments.report_fd
@@ -42,7 +43,7 @@ def main() -> int:
     try:
         from pegbox.bootstrap.server import serve
 
-        serve(Home(home_folder()), auto=arguments.auto, ready=ready)
+        serve(Home(home_folder()), auto=arguments.auto, s3=arguments.s3, ready=ready)
     except PegboxError as error:
         tell({"error": str(error), "kind": type(error).__name__})
         print(f"pegbox: {error}", file=sys.stderr)

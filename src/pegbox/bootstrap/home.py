@@ -87,6 +87,11 @@ class Home:
         """While this file is there the server does not end by itself."""
         return self.path / "keep"
 
+    @property
+    def s3_file(self) -> Path:
+        """While this file is there the server offers its buckets over S3."""
+        return self.path / "s3"
+
     def agents_socket(self) -> Path:
         """Return where agents connect to: in the home, or in a folder of ours under /tmp where that path is too long.
 
@@ -223,17 +228,21 @@ class Home:
             )
         return secret
 
-    def listen(self, host: str, port: int) -> socket.socket:
-        """Bind the home's port, choosing it at the first start.
+    def listen(
+        self, host: str, port: int, *, file_name: str = "port", setting: str = "port"
+    ) -> socket.socket:
+        """Bind a port of the home, choosing it at the first start.
 
         Args:
             host: Loopback address.
             port: The port wanted by the settings, or 0 for the one chosen before.
+            file_name: File in the home that remembers the port.
+            setting: Name of the setting, for messages.
 
         Raises:
             PortTaken: Another program has it; the server never moves silently.
         """
-        file = self.path / "port"
+        file = self.path / file_name
         chosen = port
         if not chosen and file.exists():
             text = file.read_text(errors="replace").strip()
@@ -244,7 +253,7 @@ class Home:
             try:
                 bound = _bind(host, chosen)
             except OSError as error:
-                raise _taken(file, host, chosen, error, by_setting=bool(port)) from error
+                raise _taken(file, host, chosen, error, setting if port else None) from error
         else:
             bound = _choose(host, self.id)
         write_private(file, f"{bound.getsockname()[1]}\n".encode())
@@ -373,14 +382,14 @@ def _choose(host: str, home_id: str) -> socket.socket:
     raise PortTaken(f"no free port found on {host} between {low} and {high}: {last}")
 
 
-def _taken(file: Path, host: str, port: int, error: OSError, *, by_setting: bool) -> HomeError:
+def _taken(file: Path, host: str, port: int, error: OSError, setting: str | None) -> HomeError:
     if error.errno != errno.EADDRINUSE:
         return HomeError(
-            f"cannot listen on {host}:{port}: {error.strerror}; change the settings host and port"
+            f"cannot listen on {host}:{port}: {error.strerror}; change the settings host and {setting or 'port'}"
         )
     remedy = (
-        "change the setting port"
-        if by_setting
+        f"change the setting {setting}"
+        if setting
         else f"delete {file} to have another one chosen (running clients must then read the new address)"
     )
     return PortTaken(

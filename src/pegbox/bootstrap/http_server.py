@@ -76,6 +76,7 @@ class HttpServer(uvicorn.Server):
         if not self.should_exit:
             await self._stopped.wait()
         beside.cancel()
+        await asyncio.wait([beside])
 
     def _note_fault(self, beside: asyncio.Future[None]) -> None:
         if not beside.cancelled() and beside.exception() is not None:

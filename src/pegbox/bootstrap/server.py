@@ -27,13 +27,14 @@ from pegbox.bootstrap.home import (
     facts_of_this_process,
     write_private,
 )
-from pegbox.errors import PegboxError
+from pegbox.errors import PegboxError, ServerError
 from pegbox.settings import Settings, read_settings
 from pegbox.store import HomeLock, check_home_filesystem
 
 if TYPE_CHECKING:
     from starlette.applications import Starlette
 
+    from pegbox.bootstrap.s3 import S3Endpoint
     from pegbox.engine import Engine
 
 _log = logging.getLogger("pegbox.server")
@@ -63,11 +64,14 @@ class Control:
         home: The home it serves.
         auto: Whether a script started it, so that it ends by itself when there is nothing to do.
         engine: Its engine.
+        s3: Its buckets over S3, or the address of another endpoint.
     """
 
-    def __init__(self, home: Home, auto: bool, engine: Engine) -> None:
+    def __init__(self, home: Home, auto: bool, engine: Engine, s3: S3Endpoint | str) -> None:
         self._home = home
         self._engine = engine
+        self._s3 = s3
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._auto = auto and not home.keep_file.exists()
         self._started = time.time()
         self._touched = time.monotonic()
@@ -86,6 +90,32 @@ class Control:
         write_private(self._home.keep_file, b"")
         self._auto = False
 
+    def offer_s3(self) -> None:
+        """Offer the buckets over S3, after a restart too; called from request threads."""
+        if isinstance(self._s3, str):
+            raise ServerError(
+                f"the setting s3_endpoint_url names another S3 endpoint, {self._s3}; remove it to use --s3"
+            )
+        if self._loop is None:
+            raise ServerError("the server is not ready yet; try again")
+        asyncio.run_coroutine_threadsafe(self._s3.start(), self._loop).result()
+        write_private(self._home.s3_file, b"")
+
+    async def start_s3(self, wanted: bool) -> None:
+        """Start what was offered before; that it cannot be done does not keep the server from serving."""
+        self._loop = asyncio.get_running_loop()
+        if isinstance(self._s3, str) or not (wanted or self._home.s3_file.exists()):
+            return
+        try:
+            _log.info("S3 is offered at %s", await self._s3.start())
+        except PegboxError as error:
+            _log.error("S3 is not offered: %s", error)
+
+    async def stop_s3(self) -> None:
+        """End the S3 endpoint."""
+        if not isinstance(self._s3, str):
+            await self._s3.close()
+
     def idle_for(self) -> float:
         """Return the seconds since there was anything to do: a request, an active job, a live agent, an unread spool."""
         since = self._engine.idle_since()
@@ -100,16 +130,24 @@ class Control:
             "auto": self._auto,
             "busy": self._engine.busy(),
             "started_at": self._started,
+            "s3": self._s3 if isinstance(self._s3, str) else self._s3.url,
             "python": sys.executable,
         }
 
 
-def serve(home: Home, *, auto: bool = False, ready: Callable[[ServerFacts], None] | None = None) -> None:
+def serve(
+    home: Home,
+    *,
+    auto: bool = False,
+    s3: bool = False,
+    ready: Callable[[ServerFacts], None] | None = None,
+) -> None:
     """Serve a home until SIGTERM or SIGINT, or until idle in ``auto`` mode. Running programs go on afterwards.
 
     Args:
         home: The home.
         auto: Whether the server was started on behalf of a script.
+        s3: Whether its buckets are offered over S3.
         ready: Called once the server answers.
 
     Raises:
@@ -125,7 +163,7 @@ def serve(home: Home, *, auto: bool = False, ready: Callable[[ServerFacts], None
         _log.info("pegbox %s starts for %s (pid %d)", __version__, home.path, os.getpid())
         try:
             with ExitStack() as stack:
-                _serve_locked(stack, home, settings, auto, ready)
+                _serve_locked(stack, home, settings, auto, s3, ready)
         except PegboxError as error:
             _log.error("%s", error)
             raise
@@ -140,34 +178,43 @@ def _serve_locked(
     home: Home,
     settings: Settings,
     auto: bool,
+    s3: bool,
     ready: Callable[[ServerFacts], None] | None,
 ) -> None:
     from pegbox.bootstrap.http_server import HttpServer
+    from pegbox.bootstrap.s3 import S3Endpoint
 
     credentials = home.make_credentials(settings.region)
     secret = home.make_secret()
     listener = stack.enter_context(home.listen(settings.host, settings.port))
     engine = open_engine(stack, home, settings, secret)
-    control = Control(home, auto, engine)
+    endpoint = S3Endpoint(home, credentials, host=settings.host, port=settings.s3_port)
+    control = Control(home, auto, engine, settings.s3_endpoint_url or endpoint)
     app = open_app(stack, home, settings, credentials, secret, engine, control)
     engine.start()
 
     async def after_start() -> None:
-        facts = facts_of_this_process(
-            home,
-            _url(listener),
-            version=__version__,
-            account=settings.account,
-            region=settings.region,
-        )
-        home.write_facts(facts)
-        _log.info("ready at %s", facts.url)
-        if ready is not None:
-            ready(facts)
-        while not (control.auto and control.idle_for() >= settings.idle_seconds):
-            await asyncio.sleep(min(max(settings.idle_seconds / 4, 0.1), 15.0) if control.auto else 3600.0)
-        _log.info("nothing to do for %g s", settings.idle_seconds)
-        server.stop()
+        try:
+            await control.start_s3(s3)
+            facts = facts_of_this_process(
+                home,
+                _url(listener),
+                version=__version__,
+                account=settings.account,
+                region=settings.region,
+            )
+            home.write_facts(facts)
+            _log.info("ready at %s", facts.url)
+            if ready is not None:
+                ready(facts)
+            while not (control.auto and control.idle_for() >= settings.idle_seconds):
+                await asyncio.sleep(
+                    min(max(settings.idle_seconds / 4, 0.1), 15.0) if control.auto else 3600.0
+                )
+            _log.info("nothing to do for %g s", settings.idle_seconds)
+            server.stop()
+        finally:
+            await control.stop_s3()
 
     server = HttpServer(app, request_seconds=settings.request_seconds, started=after_start)
     stack.callback(home.remove_facts)
@@ -243,7 +290,9 @@ def open_app(
     return create_app(
         Served(
             service=Service({**models, SERVICE: extension_model()}),
-            table=dispatch_table(engine, PageTokens(derive(secret, "page tokens")), control),
+            table=dispatch_table(
+                engine, PageTokens(derive(secret, "page tokens")), control, account=settings.account
+            ),
             verifier=Verifier(keys.get),
             threads=threads,
             now=SystemClock().now,

@@ -47,12 +47,15 @@ def server_start(
     auto: Annotated[
         bool, typer.Option("--auto", help="The server ends by itself after a time without work.")
     ] = False,
+    s3: Annotated[
+        bool, typer.Option("--s3", help="Offer its buckets over S3 too, until 'pegbox server stop'.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Start the server in the background, or find it, and print its address."""
     from pegbox.cli import server_commands
 
-    server_commands.start_server(auto, as_json)
+    server_commands.start_server(auto, s3, as_json)
 
 
 @server.command("stop")
@@ -79,11 +82,12 @@ def server_run(
     auto: Annotated[
         bool, typer.Option("--auto", help="The server ends by itself after a time without work.")
     ] = False,
+    s3: Annotated[bool, typer.Option("--s3", help="Offer its buckets over S3 too.")] = False,
 ) -> None:
     """Run the server in the foreground."""
     from pegbox.cli import server_commands
 
-    server_commands.run_server(auto)
+    server_commands.run_server(auto, s3)
 
 
 @server.command("logs")

@@ -107,8 +107,10 @@ def stop(home: Home) -> ServerFacts | None:
     """
     if not home.path.exists():
         return None
-    with _one_at_a_time(home), contextlib.suppress(OSError):
-        home.keep_file.unlink()
+    with _one_at_a_time(home):
+        for mark in (home.keep_file, home.s3_file):
+            with contextlib.suppress(OSError):
+                mark.unlink()
     facts = home.running()
     if facts is None:
         return None

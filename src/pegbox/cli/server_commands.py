@@ -25,13 +25,18 @@ _UNSET = (
     "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS",
 )
 
+#: Services whose endpoint is the server, as AWS's variables name them.
+_SERVICES = ("SAGEMAKER", "SAGEMAKER_RUNTIME", "CLOUDWATCH_LOGS", "CLOUDWATCH", "IAM", "STS")
 
-def start_server(auto: bool, as_json: bool) -> None:
+
+def start_server(auto: bool, s3: bool, as_json: bool) -> None:
     """Start or find the server and print where it is."""
     home = this_home()
     facts, started = launch.start(home, auto=auto)
     if not auto and not started:
         Client(home, facts).call("pegbox", "KeepServer")
+    if s3:
+        Client(home, facts).call("pegbox", "OfferS3")
     if facts.version != __version__:
         print(
             f"pegbox: the server is of version {facts.version}, this command of {__version__}; "
@@ -42,6 +47,8 @@ def start_server(auto: bool, as_json: bool) -> None:
         print_json(_state("running", home, facts))
     else:
         print(f"The server {'was started' if started else 'runs'} at {facts.url} (process {facts.pid}).")
+        if s3:
+            print(f"Its buckets are offered over S3 at {_s3_url(home, facts)}.")
 
 
 def stop_server(as_json: bool) -> None:
@@ -77,10 +84,11 @@ def print_status(as_json: bool) -> None:
     print_facts(shown)
 
 
-def run_server(auto: bool) -> None:
+def run_server(auto: bool, s3: bool) -> None:
     """Become the server process."""
     home = this_home()
-    command = [sys.executable, "-m", "pegbox.bootstrap", *(["--auto"] if auto else [])]
+    options = [*(["--auto"] if auto else []), *(["--s3"] if s3 else [])]
+    command = [sys.executable, "-m", "pegbox.bootstrap", *options]
     os.environ["PEGBOX_HOME"] = str(home.path)
     sys.stdout.flush()
     os.execv(sys.executable, command)  # noqa: S606
@@ -112,11 +120,11 @@ def print_environment(as_json: bool) -> None:
     facts, _ = launch.start(home, auto=False)
     Client(home, facts).call("pegbox", "KeepServer")
     credentials = home.credentials()
+    s3 = _s3_url(home, facts)
     variables = {
-        "AWS_ENDPOINT_URL_SAGEMAKER": facts.url,
-        "AWS_ENDPOINT_URL_SAGEMAKER_RUNTIME": facts.url,
-        "AWS_ENDPOINT_URL_CLOUDWATCH_LOGS": facts.url,
-        "AWS_ENDPOINT_URL_CLOUDWATCH": facts.url,
+        **{f"AWS_ENDPOINT_URL_{service}": facts.url for service in _SERVICES},
+        **({"AWS_ENDPOINT_URL_S3": s3} if s3 else {}),
+        "AWS_EC2_METADATA_DISABLED": "true",
         "AWS_ACCESS_KEY_ID": credentials.access_key_id,
         "AWS_SECRET_ACCESS_KEY": credentials.secret_access_key,
         "AWS_DEFAULT_REGION": credentials.region,
@@ -128,6 +136,13 @@ def print_environment(as_json: bool) -> None:
     print(f"unset {' '.join(_UNSET)}")
     for name, value in variables.items():
         print(f"export {name}={shlex.quote(value)}")
+
+
+def _s3_url(home: Home, facts: ServerFacts) -> str | None:
+    """Return the address of the S3 endpoint, or None where none is offered."""
+    server = Client(home, facts).call("pegbox", "DescribeServer")["Server"]
+    url = server.get("s3")
+    return str(url) if url else None
 
 
 def _state(state: str, home: Home, facts: ServerFacts | None) -> dict[str, Any]:

@@ -15,6 +15,8 @@ _ANY: Final = _LETTERS + " -_.:/=+@#&<>\"'%?,;éßЖ中文🙂"
 
 #: One text for each pattern of the model that random letters would not meet.
 _KNOWN_FORMS: Final = (
+    "/",
+    "/division/",
     "s3://bucket/key/with space",
     "arn:aws:iam::123456789012:role/service-role/Pegbox",
     "arn:aws:lambda:us-east-1:123456789012:function:f",

@@ -29,6 +29,8 @@ SERVED: Mapping[str, tuple[str, ...]] = {
     ),
     "logs": ("DescribeLogGroups", "DescribeLogStreams", "FilterLogEvents", "GetLogEvents"),
     "cloudwatch": ("GetMetricData", "GetMetricStatistics", "ListMetrics"),
+    "iam": ("GetRole", "SimulatePrincipalPolicy"),
+    "sts": ("GetCallerIdentity",),
 }
 
 #: Facts that older service models do not carry although newer clients rely on them. The model's own word wins.
