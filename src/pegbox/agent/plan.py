@@ -209,6 +209,8 @@ def _complete_environment(plan: Plan, order: dict[str, Any], base: str) -> None:
     if order["checkpoint_path"]:
         local = os.path.normpath(order["checkpoint_local_path"] or "/opt/ml/checkpoints")
         plan.environment["PEGBOX_CHECKPOINT_DIR"] = base + local[len("/opt/ml") :]
+    if order["output_uri"]:
+        plan.environment["PEGBOX_OUTPUT_URI"] = order["output_uri"]
     own_paths = plan.environment.get("PYTHONPATH")
     plan.environment.update(order["environment"])
     if own_paths and "PYTHONPATH" in order["environment"]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
 from pathlib import Path
 
@@ -67,7 +68,7 @@ def test_killed_at_a_point(
     monkeypatch.setenv("PEGBOX_AGENT_DIE_AT", f"{label}:{died}")
     order = rig.order("completes")
     end = rig.run(order)
-    assert died.exists()
+    rig.settle(died.exists)
     assert (end["outcome"], rig.starts(order.attempt_id)) == OUTCOMES[label]
     assert len(rig.of_kind(order, "finished")) == 1
     if end["outcome"] == "lost":
@@ -94,6 +95,7 @@ def test_a_program_that_outlives_its_agent(
     assert any("another one watches" in event["text"] for event in rig.of_kind(order, "notice"))
 
 
+@pytest.mark.timeout(90)
 def test_killed_at_random_instants(rig: LocalRig) -> None:
     """Agents killed at random: every attempt ends exactly once, no program starts twice, no process is left."""
     rng = random.Random(20)
@@ -190,3 +192,20 @@ def test_stop_survives_the_agent(rig: LocalRig) -> None:
     assert (end["outcome"], end["stop_reason"]) == ("stopped", "early_stop")
     assert len(rig.of_kind(order, "stopping")) == 1
     assert rig.processes(order) == []
+
+
+def test_an_attempt_whose_agents_all_die_is_given_up(rig: LocalRig) -> None:
+    """After five agents have died on it an attempt ends as lost, with what was spooled and nothing left running."""
+    order = rig.script({"train.py": STUBBORN})
+    rig.executor.launch(order)
+    rig.settle(lambda: len(rig.processes(order)) == 2 and rig.of_kind(order, "metric"))
+    while not rig.finished(order):
+        for agent in rig.agents():
+            with contextlib.suppress(psutil.Error):
+                agent.kill()
+    end = rig.finished(order)
+    assert end is not None
+    assert (end["outcome"], end["failure"]["class"]) == ("lost", "InternalServerError")
+    assert "agents died" in end["failure"]["message"]
+    assert rig.processes(order) == []
+    assert rig.starts(order.attempt_id) == 1

@@ -61,6 +61,7 @@ def test_the_training_contract(rig: LocalRig, tmp_path: Path, monkeypatch: pytes
             ChannelOrder(name="parts", path=str(tmp_path / "part-"), uri="s3://b/part-"),
         ),
         checkpoint_path=str(tmp_path / "kept"),
+        output_uri="s3://b/out",
     )
     rig.executor.launch(order)
     rig.settle(lambda: rig.finished(order))
@@ -73,6 +74,7 @@ def test_the_training_contract(rig: LocalRig, tmp_path: Path, monkeypatch: pytes
     assert (env["MINE"], env["TRAINING_JOB_NAME"]) == ("1", order.training_job_name)
     assert env["TRAINING_JOB_ARN"] == order.training_job_arn
     assert env["SAGEMAKER_BASE_DIR"] == str(tree)
+    assert env["PEGBOX_OUTPUT_URI"] == "s3://b/out"
     files = shown["files"]
     assert files["input/data/train/x.csv"] == "1,2\n"
     assert files["input/data/single/single.csv"] == "3\n"

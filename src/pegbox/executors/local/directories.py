@@ -60,21 +60,21 @@ def has_traces(directory: Path) -> bool:
     return any((directory / name).exists() for name in _TRACES)
 
 
-def last_spooled(directory: Path) -> int:
-    """Return the number of the last event in the spool; 0 when there is none."""
+def spooled_events(directory: Path) -> list[dict[str, Any]]:
+    """Return the events in the spool, event number i + 1 at index i; empty when there are none."""
     try:
         data = durable.read_bytes(str(directory / "spool.jsonl")) or b""
     except OSError:
-        return 0
-    last = 0
+        return []
+    events: list[dict[str, Any]] = []
     for line in data.splitlines():
         try:
             record: Any = json.loads(line)
         except ValueError:
             continue
-        if isinstance(record, dict) and isinstance(record.get("seq"), int):
-            last = max(last, record["seq"])
-    return last
+        if isinstance(record, dict) and record.pop("seq", None) == len(events) + 1:
+            events.append(record)
+    return events
 
 
 def remove_scratch(directory: Path) -> None:

@@ -246,9 +246,12 @@ class LocalExecutor:
         def conclude() -> None:
             mark = order.attempt_id
             processes.end_all(lambda: processes.attempt_processes(mark, None), lambda: None)
-            seq = directories.last_spooled(Path(order.directory)) + 1
-            attempt.finished_seq = seq
-            self._report(order.attempt_id, order.token, seq, [_lost(message)])
+            # The engine may know none of the spooled events, or all: they come again, and it takes what is new.
+            events = directories.spooled_events(Path(order.directory))
+            if not events or events[-1]["kind"] != "finished":
+                events.append(_lost(message))
+            attempt.finished_seq = len(events)
+            self._report(order.attempt_id, order.token, 1, events)
 
         self._hub.call(conclude)
 
