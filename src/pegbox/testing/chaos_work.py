@@ -48,15 +48,16 @@ class Work:
         lab: A lab whose server runs.
         rng: Source of choices.
         retries: Attempts that a trial may have besides its first.
+        prefix: Beginning of the tuning jobs' names; not used before in this home.
 
     Attributes:
         expected: Number of trials of every tuning job whose creation was answered.
         unanswered: Likewise of those whose creation was not: they may exist or not.
     """
 
-    def __init__(self, lab: Lab, rng: random.Random, *, retries: int = 0) -> None:
-        self._lab, self._rng, self._retries = lab, rng, retries
-        self._evidence = lab.home / "evidence.txt"
+    def __init__(self, lab: Lab, rng: random.Random, *, retries: int = 0, prefix: str = "chaos") -> None:
+        self._lab, self._rng, self._retries, self._prefix = lab, rng, retries, prefix
+        self._evidence = lab.home / f"{prefix}-evidence.txt"
         self._code = lab.upload_code(_PROGRAM)
         self._numbers = 0
         self.client = lab.client()
@@ -66,7 +67,7 @@ class Work:
     def create(self, trials: int = TRIALS, strategy: str = "Random", client: Any = None) -> str:
         """Create a tuning job and return its name; no answer is no error here."""
         self._numbers += 1
-        name = f"chaos-{self._numbers:04d}"
+        name = f"{self._prefix}-{self._numbers:04d}"
         request = tuning_request(
             name,
             self._code,
