@@ -17,7 +17,7 @@ from pegbox.store.tuning_jobs import TuningJobReads, TuningJobWrites
 
 
 class _SqlReader(TuningJobReads, TrainingJobReads, AttemptReads, ExtraReads):
-    """Committed state; each answer is one statement and so one consistent state."""
+    """Committed state; each statement sees one consistent state."""
 
     def __init__(self, pool: ReaderPool) -> None:
         self._pool = pool

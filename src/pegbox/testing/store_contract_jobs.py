@@ -27,6 +27,7 @@ def pages(read: Callable[[Page], Rows], page: Page) -> list[str]:
         assert len(rows.items) <= page.limit
         if rows.next_after is None:
             return names
+        assert rows.next_after != page.after
         value, row_id = json.loads(json.dumps(rows.next_after))
         page = evolve(page, after=(value, row_id))
 

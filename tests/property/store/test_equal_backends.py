@@ -258,6 +258,7 @@ def _whole_list(reader: Any, page: Page) -> list[Any]:
         pages.append(rows)
         if rows.next_after is None:
             return pages
+        assert rows.next_after != page.after
         page = evolve(page, after=rows.next_after)
 
 
