@@ -208,7 +208,7 @@ def test_output_cut_short_is_no_error(server: Any, tuned: str) -> None:
 
 
 def test_env_prints_lines_that_a_shell_understands(server: Any) -> None:
-    """After eval, the eight variables are set, foreign ones unset, and --json has the same values."""
+    """After eval, all promised variables are set, foreign ones unset, and --json has the same values."""
     variables = read(server, "env")
     script = f'eval "$({sys.executable} -m pegbox.cli env)"; env'
     shell = {
@@ -220,7 +220,7 @@ def test_env_prints_lines_that_a_shell_understands(server: Any) -> None:
     done = subprocess.run(["sh", "-c", script], env=shell, capture_output=True, text=True, check=True)
     seen = dict(line.split("=", 1) for line in done.stdout.splitlines() if "=" in line)
     assert {key: seen.get(key) for key in variables} == variables
-    assert set(variables) == {
+    assert set(variables) >= {
         "AWS_ENDPOINT_URL_SAGEMAKER", "AWS_ENDPOINT_URL_SAGEMAKER_RUNTIME", "AWS_ENDPOINT_URL_CLOUDWATCH_LOGS",
         "AWS_ENDPOINT_URL_CLOUDWATCH", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_DEFAULT_REGION", "AWS_REGION",
     }  # fmt: skip
