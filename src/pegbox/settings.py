@@ -24,6 +24,7 @@ RESERVED: Mapping[str, str] = {
     "PEGBOX_ACCESS_KEY_ID": "the SDK's key for that server",
     "PEGBOX_SECRET_ACCESS_KEY": "the SDK's secret for that server",
     "PEGBOX_CHECKPOINT_DIR": "where a training program keeps checkpoints",
+    "PEGBOX_OUTPUT_URI": "where a training program's model will be published",
     "PEGBOX_AGENT_DIE_AT": "where a crash test ends an agent",
     "PEGBOX_REPORT_FILE": "where a training program reports metrics",
     "PEGBOX_ATTEMPT": "the mark of a training program's attempt",
