@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from pegbox import image_uris
     from pegbox.amazon.amazon_estimator import get_image_uri
     from pegbox.analytics import HyperparameterTuningJobAnalytics, TrainingJobAnalytics
+    from pegbox.compat import install_as_sagemaker
     from pegbox.estimator import Estimator
     from pegbox.inputs import FileSystemInput, TrainingInput, s3_input
     from pegbox.parameter import CategoricalParameter, ContinuousParameter, IntegerParameter
@@ -39,6 +40,7 @@ _HOMES = {
     "WarmStartTypes": "pegbox.tuner",
     "get_execution_role": "pegbox.session",
     "get_image_uri": "pegbox.amazon.amazon_estimator",
+    "install_as_sagemaker": "pegbox.compat",
     "report": "pegbox.reporting",
     "s3_input": "pegbox.inputs",
 }
@@ -76,6 +78,7 @@ __all__ = [
     "get_execution_role",
     "get_image_uri",
     "image_uris",
+    "install_as_sagemaker",
     "report",
     "s3_input",
 ]

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar
 
 from pegbox._sdk import tuner_attach
+from pegbox._sdk.api_version import waits_by_default
 from pegbox._sdk.jobs import announce_target
 from pegbox._sdk.naming import base_name_from_image, name_from_base, numbered, to_str
 from pegbox._sdk.record_sets import FileSystemRecordSet, RecordSet
@@ -196,8 +197,8 @@ class HyperparameterTuner(TuningJobHandle):
         job_name: str | None = None,
         include_cls_metadata: bool | dict[str, bool] | None = False,
         estimator_kwargs: dict[str, dict[str, Any]] | None = None,
+        wait: bool | None = None,
         *,
-        wait: bool = False,
         logs: bool | str | None = None,
         quiet: bool = False,
         **kwargs: Any,
@@ -211,7 +212,8 @@ class HyperparameterTuner(TuningJobHandle):
             include_cls_metadata: Put the estimator's class into the hyperparameters (script estimators always do);
                 with several estimators a dict by estimator name.
             estimator_kwargs: With several estimators, further arguments for each by name.
-            wait: Wait until the job ends.
+            wait: Wait until the job ends. By default it does not, as in version 1 of the AWS SDK; it does after
+                ``pegbox.install_as_sagemaker(api="v2")``.
             logs: While waiting, print the training jobs' log lines.
             quiet: While waiting, show nothing.
             **kwargs: Further arguments for the estimator's preparation, such as ``mini_batch_size``.
@@ -229,7 +231,7 @@ class HyperparameterTuner(TuningJobHandle):
             )
         self._prepare_for_tuning(job_name=job_name, include_cls_metadata=include_cls_metadata)
         self.latest_tuning_job = self._start(inputs, generated_name=job_name is None)
-        if wait:
+        if waits_by_default() if wait is None else wait:
             self.wait(logs=logs, quiet=quiet)
 
     def _prepare_one(self, inputs: Any, job_name: str | None, kwargs: dict[str, Any]) -> None:

@@ -114,6 +114,21 @@ def env(as_json: AsJson = False) -> None:
     server_commands.print_environment(as_json)
 
 
+@app.command("run", context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
+@command
+def run_script(
+    script: Annotated[str, typer.Argument(help="A Python script that says import sagemaker.")],
+    arguments: Annotated[list[str] | None, typer.Argument(help="The script's arguments.")] = None,
+    api: Annotated[
+        str, typer.Option("--api", help="Version of the AWS SDK that it was written for: v1 or v2.")
+    ] = "v1",
+) -> None:
+    """Run a script that was written for the AWS SDK, unchanged, on the server of the home."""
+    from pegbox.cli import run_command
+
+    run_command.run_script(script, arguments or [], api)
+
+
 @images.callback(invoke_without_command=True)
 @command
 def images_default(context: typer.Context, as_json: AsJson = False) -> None:

@@ -17,7 +17,7 @@ from pegbox.cli.output import print_facts, print_json
 from pegbox.errors import ServerError
 
 #: Variables of the caller that would lead AWS clients elsewhere, or spoil their signature.
-_UNSET = (
+MISLEADING = (
     "AWS_SESSION_TOKEN",
     "AWS_SECURITY_TOKEN",
     "AWS_PROFILE",
@@ -119,9 +119,20 @@ def print_environment(as_json: bool) -> None:
     home = this_home()
     facts, _ = launch.start(home, auto=False)
     Client(home, facts).call("pegbox", "KeepServer")
+    variables = client_variables(home, facts)
+    if as_json:
+        print_json(variables)
+        return
+    print(f"unset {' '.join(MISLEADING)}")
+    for name, value in variables.items():
+        print(f"export {name}={shlex.quote(value)}")
+
+
+def client_variables(home: Home, facts: ServerFacts) -> dict[str, str]:
+    """Return the environment variables that point AWS clients at a running server."""
     credentials = home.credentials()
     s3 = _s3_url(home, facts)
-    variables = {
+    return {
         **{f"AWS_ENDPOINT_URL_{service}": facts.url for service in _SERVICES},
         **({"AWS_ENDPOINT_URL_S3": s3} if s3 else {}),
         "AWS_EC2_METADATA_DISABLED": "true",
@@ -130,12 +141,6 @@ def print_environment(as_json: bool) -> None:
         "AWS_DEFAULT_REGION": credentials.region,
         "AWS_REGION": credentials.region,
     }
-    if as_json:
-        print_json(variables)
-        return
-    print(f"unset {' '.join(_UNSET)}")
-    for name, value in variables.items():
-        print(f"export {name}={shlex.quote(value)}")
 
 
 def _s3_url(home: Home, facts: ServerFacts) -> str | None:

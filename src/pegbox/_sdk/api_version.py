@@ -1,0 +1,33 @@
+"""Which version of the AWS SDK this process's scripts were written for, where its versions differ in what a call does."""
+
+from __future__ import annotations
+
+#: Versions whose behaviour can be chosen -> the release of the AWS SDK that stands for it.
+RELEASES = {"v1": "1.72.1", "v2": "2.257.7"}
+
+_chosen = "v1"
+
+
+def choose(api: str) -> None:
+    """Choose the version for this process.
+
+    Args:
+        api: ``v1`` or ``v2``.
+
+    Raises:
+        ValueError: It is neither.
+    """
+    global _chosen
+    if api not in RELEASES:
+        raise ValueError(f"api={api!r} must be one of {', '.join(map(repr, RELEASES))}")
+    _chosen = api
+
+
+def release() -> str:
+    """Return the release of the AWS SDK that stands for the chosen version."""
+    return RELEASES[_chosen]
+
+
+def waits_by_default() -> bool:
+    """Tell whether a tuner's ``fit`` waits when nothing is said: since version 2 of the AWS SDK it does."""
+    return _chosen == "v2"
