@@ -15,7 +15,7 @@ class HomeLock:
     """Holds a home for this process until it is released or the process ends, however it ends.
 
     The kernel drops the lock with the last descriptor, so a killed server leaves nothing to clean up. The file holds the owner's
-    process id, for people to read; nothing decides by it. Child processes do not inherit the lock.
+    process id, for people to read; nothing decides by it. Programs that the holder starts do not inherit the lock.
     """
 
     def __init__(self, path: Path) -> None:

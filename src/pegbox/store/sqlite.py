@@ -38,7 +38,7 @@ _FULL = {8: "read-only", 13: "full"}
 _CORRUPT = {11, 26}
 _IOERR_WRITE = 778
 #: The same, by message, for interpreters that do not tell the code.
-_MESSAGES = {"is full": 13, "readonly database": 8, "malformed": 11, "not a database": 26}
+_MESSAGES = {"is full": 13, "readonly database": 8, "malformed": 11, "not a database": 26, "is locked": 5}
 
 
 def open_database(path: Path, *, busy_timeout: float, journal: str = "WAL") -> Database:

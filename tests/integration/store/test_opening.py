@@ -233,6 +233,19 @@ def test_a_copied_file_is_a_store(path: Path, tmp_path: Path) -> None:
     store.close()
 
 
+def test_checking_does_not_disturb_a_running_store(path: Path) -> None:
+    """The check reads what is committed, log included, while the store is open, and leaves it usable."""
+    store = open_store(path)
+    for name in ("a", "b"):
+        with store.transaction() as work:
+            work.insert_tuning_job(tuning(name))
+        check_store(path)
+    assert len(store.reader.unfinished_tuning_jobs()) == 2
+    store.close()
+    check_store(path)
+    assert [file.name for file in path.parent.iterdir()] == ["pegbox.db"]
+
+
 def test_opening_is_light(path: Path) -> None:
     """Opening a current store loads no Alembic; importing the room loads no SQLAlchemy."""
     open_store(path).close()

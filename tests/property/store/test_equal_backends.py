@@ -22,6 +22,8 @@ from pegbox.store import open_store
 from pegbox.testing.memory_store import MemoryStore
 from pegbox.testing.sample_records import attempt, moment, point, training, tuning
 
+#: Answers do not depend on the disk, and syncing is most of the time.
+_MEMORY = Path("/dev/shm")
 _NAMES = st.sampled_from(["a", "A", "b", "B-2", "c_%", "é", "É", "job-10", "job-9"])
 _IDS = st.integers(1, 6)
 _SMALL = st.integers(1, 4)
@@ -77,7 +79,7 @@ class EqualBackends(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self._folder = tempfile.TemporaryDirectory()
+        self._folder = tempfile.TemporaryDirectory(dir=_MEMORY if _MEMORY.is_dir() else None)
         self._stores: list[JobStore] = []
         #: Open transactions of both stores, and the savepoints open in them, innermost last.
         self._work: list[Transaction] = []
