@@ -9,7 +9,7 @@ from enum import Enum
 from typing import Any, TypeVar, cast
 
 from pegbox.domain.records import SuggestionRecord, TrainingJob, TuningJob
-from pegbox.store.rules import sound_text
+from pegbox.store.rules import sound_number, sound_text
 
 _Job = TypeVar("_Job", TuningJob, TrainingJob)
 
@@ -104,7 +104,7 @@ def _freeze_metrics(metrics: Mapping[str, Any]) -> FrozenDict:
 
 
 def _optional_number(value: float | None) -> float | None:
-    return None if value is None else float(value)
+    return None if value is None else sound_number(value)
 
 
 _FREEZERS: dict[str, Callable[[Any], Any]] = {
