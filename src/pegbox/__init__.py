@@ -45,19 +45,19 @@ _HOMES = {
     "s3_input": "pegbox.inputs",
 }
 
-#: Classes of Amazon's built-in algorithms, which the AWS SDK exports at top level.
-_ALGORITHMS = (
-    "FactorizationMachines",
-    "IPInsights",
-    "KMeans",
-    "KNN",
-    "LDA",
-    "LinearLearner",
-    "NTM",
-    "Object2Vec",
-    "PCA",
-    "RandomCutForest",
-)
+#: Classes of Amazon's built-in algorithms, which the AWS SDK exports at top level, and their modules.
+_ALGORITHMS = {
+    "FactorizationMachines": "pegbox.amazon.factorization_machines",
+    "IPInsights": "pegbox.amazon.ipinsights",
+    "KMeans": "pegbox.amazon.kmeans",
+    "KNN": "pegbox.amazon.knn",
+    "LDA": "pegbox.amazon.lda",
+    "LinearLearner": "pegbox.amazon.linear_learner",
+    "NTM": "pegbox.amazon.ntm",
+    "Object2Vec": "pegbox.amazon.object2vec",
+    "PCA": "pegbox.amazon.pca",
+    "RandomCutForest": "pegbox.amazon.randomcutforest",
+}
 
 __all__ = [
     "CategoricalParameter",
@@ -90,7 +90,7 @@ def __getattr__(name: str) -> Any:
 
     if name == "image_uris":
         return importlib.import_module("pegbox.image_uris")
-    home = _HOMES.get(name) or ("pegbox.amazon.algorithms" if name in _ALGORITHMS else None)
+    home = _HOMES.get(name) or _ALGORITHMS.get(name)
     if home is None:
         raise AttributeError(f"module 'pegbox' has no attribute {name!r}")
     value = getattr(importlib.import_module(home), name)

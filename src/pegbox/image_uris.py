@@ -11,6 +11,8 @@ __all__ = ["SCRIPT_IMAGE", "ParsedImage", "parse", "retrieve"]
 
 #: Image of a bare Python script, which only Pegbox's own server runs.
 SCRIPT_IMAGE = "pegbox-script:1"
+#: LightGBM, which AWS has as a model of JumpStart only; this image exists on Pegbox's own server.
+LIGHTGBM_IMAGE = "lightgbm"
 
 _TAG = re.compile(r"(?P<version>\d+(?:\.\d+)*(?:-\d+)?)(?:-(?P<processor>cpu|gpu))?(?:-(?P<py>py\d+))?")
 
@@ -67,7 +69,8 @@ def parse(image: str) -> ParsedImage:
 
 def is_built_in_algorithm(image: str) -> bool:
     """Tell whether an image is one of Amazon's built-in algorithms, which bring their own metrics."""
-    return image.rsplit("/", 1)[-1].partition(":")[0] in registries.ALGORITHM_GROUPS
+    repository = image.rsplit("/", 1)[-1].partition(":")[0]
+    return repository == LIGHTGBM_IMAGE or repository in registries.ALGORITHM_GROUPS
 
 
 def retrieve(
@@ -105,9 +108,11 @@ def retrieve(
         version = version or DEFAULT_VERSIONS[framework]
         tag = _framework_tag(framework, version, py_version, instance_type)
         return f"{registries.host(_registry(framework), region)}/{_REPOSITORIES[framework]}:{tag}"
+    if framework == LIGHTGBM_IMAGE:
+        return f"{LIGHTGBM_IMAGE}:{version or '1'}"
     if framework in registries.ALGORITHM_GROUPS:
         return f"{registries.host(framework, region)}/{framework}:{version or '1'}"
-    known = sorted({*_REPOSITORIES, *registries.ALGORITHM_GROUPS})
+    known = sorted({*_REPOSITORIES, *registries.ALGORITHM_GROUPS, LIGHTGBM_IMAGE})
     raise ValueError(f"framework={framework!r} is unknown; known are {', '.join(known)}")
 
 

@@ -8,15 +8,10 @@ from typing import Any
 _HERE = "pegbox"
 _WIRE = "sagemaker"
 
-#: Modules whose classes the AWS SDK keeps elsewhere than we do: ours -> its.
-_MOVED = {"pegbox.amazon.algorithms": "sagemaker"}
-
 
 def wire_module(cls: type) -> str:
     """Return the module name that a request carries for a class: ``pegbox.x`` as ``sagemaker.x``, others as they are."""
     module = cls.__module__
-    if module in _MOVED:
-        return _MOVED[module]
     if module == _HERE or module.startswith(_HERE + "."):
         return _WIRE + module[len(_HERE) :]
     return module

@@ -46,7 +46,7 @@ _COLUMNS = {"sklearn": 0, "deep-learning": 1, "first": 2, "second": 3}
 ALGORITHM_GROUPS = {
     **dict.fromkeys(
         (
-            "factorization-machines", "ipinsights", "kmeans", "knn", "linear-learner", "ntm", "object2vec", "pca",
+            "factorization-machines", "ipinsights", "kmeans", "knn", "lda", "linear-learner", "ntm", "object2vec", "pca",
             "randomcutforest",
         ),
         "first",
@@ -58,6 +58,23 @@ ALGORITHM_GROUPS = {
 }  # fmt: skip
 
 _CHAINER = "520713654638"
+#: LDA's images have accounts of their own; source: version 1.72 of the AWS SDK.
+_LDA = {
+    "us-east-1": "766337827248",
+    "us-east-2": "999911452149",
+    "us-west-1": "632365934929",
+    "us-west-2": "266724342769",
+    "eu-west-1": "999678624901",
+    "eu-west-2": "644912444149",
+    "eu-central-1": "353608530281",
+    "ap-northeast-1": "258307448986",
+    "ap-northeast-2": "293181348795",
+    "ap-southeast-1": "475088953585",
+    "ap-southeast-2": "297031611018",
+    "ap-south-1": "991648021394",
+    "ca-central-1": "469771592824",
+    "us-gov-west-1": "226302683700",
+}
 
 
 def host(group: str, region: str) -> str:
@@ -77,6 +94,10 @@ def host(group: str, region: str) -> str:
 def _account(group: str, region: str) -> str:
     if group == "chainer":
         return _CHAINER
+    if group == "lda":
+        if region not in _LDA:
+            raise ValueError(f"region={region!r} has no image of lda; known are {', '.join(sorted(_LDA))}")
+        return _LDA[region]
     column = _COLUMNS[ALGORITHM_GROUPS.get(group, group)]
     for line in _ACCOUNTS.split("\n"):
         name, *accounts = line.split() or [""]

@@ -17,6 +17,17 @@ OBJECTIVE_ENTRY = "_tuning_objective_metric"
 CLASS_ENTRY = "sagemaker_estimator_class_name"
 MODULE_ENTRY = "sagemaker_estimator_module"
 
+#: Repository of a built-in algorithm's image -> module and name of its estimator.
+_ALGORITHMS = {
+    "factorization-machines": ("pegbox.amazon.factorization_machines", "FactorizationMachines"),
+    "kmeans": ("pegbox.amazon.kmeans", "KMeans"),
+    "knn": ("pegbox.amazon.knn", "KNN"),
+    "lda": ("pegbox.amazon.lda", "LDA"),
+    "linear-learner": ("pegbox.amazon.linear_learner", "LinearLearner"),
+    "pca": ("pegbox.amazon.pca", "PCA"),
+    "randomcutforest": ("pegbox.amazon.randomcutforest", "RandomCutForest"),
+}
+
 
 def estimator_of(
     definition: Mapping[str, Any],
@@ -59,7 +70,9 @@ def estimator_class(definition: Mapping[str, Any], estimator_cls: str | None) ->
     values = definition.get("StaticHyperParameters") or {}
     if CLASS_ENTRY in values and MODULE_ENTRY in values:
         return load_class(json.loads(values[MODULE_ENTRY]), json.loads(values[CLASS_ENTRY]))
-    return Estimator
+    image = (definition.get("AlgorithmSpecification") or {}).get("TrainingImage") or ""
+    repository = image.rpartition("/")[2].partition(":")[0]
+    return load_class(*_ALGORITHMS[repository]) if repository in _ALGORITHMS else Estimator
 
 
 def ranges_of(described: Mapping[str, Any], estimator: Any) -> dict[str, ParameterRange]:

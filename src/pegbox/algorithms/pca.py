@@ -9,7 +9,6 @@ import time
 from typing import Any
 
 import numpy as np
-from sklearn.utils.extmath import randomized_svd
 
 from pegbox.algorithms import stored
 from pegbox.algorithms.data import CSV, RECORDIO, Reading
@@ -67,6 +66,9 @@ def train(job: Job) -> None:
 def _components(centred: np.ndarray, count: int, values: dict[str, Any]) -> tuple[np.ndarray, np.ndarray]:
     """Return components ``(count, d)`` and singular values, strongest first."""
     if values["algorithm_mode"] == "randomized":
+        # Only this mode needs it, and its import takes longer than most trainings.
+        from sklearn.utils.extmath import randomized_svd
+
         extra = values["extra_components"]
         extra = max(10, count) if extra == -1 else extra
         _, strengths, components = randomized_svd(centred, count, n_oversamples=extra, random_state=0)

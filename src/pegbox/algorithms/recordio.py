@@ -57,7 +57,8 @@ def frames(data: bytes, name: str) -> Iterator[bytes]:
     Raises:
         CustomerError: A magic number is wrong, or the file ends within a record.
     """
-    position, number, parts = 0, 0, []
+    position, number = 0, 0
+    parts: list[bytes] = []
     while position < len(data):
         if len(data) - position < 8:
             raise CustomerError(_cut(name, number, position, "its header"))

@@ -1,1 +1,4 @@
-"""Amazon's built-in algorithms: their inputs and base class. The algorithms themselves come with a later version."""
+"""Estimators of Amazon's built-in algorithms: checked hyperparameters, and record sets made from arrays.
+
+The programs themselves are ``pegbox.algorithms``; nothing here imports them.
+"""

@@ -9,6 +9,27 @@ from typing import Any
 __all__ = ["Hyperparameter"]
 
 
+def _boolean(value: Any) -> bool:
+    """Text as the service gives it back, too."""
+    if isinstance(value, str):
+        found = {"true": True, "1": True, "false": False, "0": False}.get(value.strip().lower())
+        if found is None:
+            raise ValueError(f"{value!r} is neither true nor false")
+        return found
+    return bool(value)
+
+
+def _list(value: Any) -> list[Any]:
+    """A list, its JSON text, or a text with commas between the items."""
+    if isinstance(value, str):
+        text = value.strip()
+        return list(json.loads(text)) if text.startswith("[") else [item.strip() for item in text.split(",")]
+    return list(value)
+
+
+_CONVERSIONS: dict[Any, Callable[[Any], Any]] = {bool: _boolean, list: _list}
+
+
 class Hyperparameter:
     """A hyperparameter of an estimator class; assigning to it converts and checks.
 
@@ -29,7 +50,7 @@ class Hyperparameter:
         self.name = name
         self.validation = tuple(validate) if isinstance(validate, Iterable) else (validate,)
         self.validation_message = validation_message
-        self.data_type = list if data_type is list else data_type
+        self.data_type = _CONVERSIONS.get(data_type, data_type)
 
     def validate(self, value: Any) -> None:
         """Check a value.
@@ -41,7 +62,8 @@ class Hyperparameter:
             return
         if not all(check(value) for check in self.validation):
             raise ValueError(
-                f"Invalid hyperparameter value {value} for {self.name}. Expecting: {self.validation_message}"
+                f"Invalid hyperparameter value {value} for {self.name}"
+                + (f". Expecting: {self.validation_message}" if self.validation_message else "")
             )
 
     def __get__(self, instance: Any, owner: type) -> Any:

@@ -93,6 +93,10 @@ _LINEAR = {
     ),
     **_best("Maximize", "multiclass_accuracy multiclass_top_k_accuracy precision recall roc_auc_score"),
 }
+_FACTORIZATION = {
+    **_best("Minimize", "rmse binary_classification_cross_entropy"),
+    **_best("Maximize", "binary_classification_accuracy"),
+}
 _XGBOOST = {
     **_best(
         "Minimize", "error logloss mae mape merror mlogloss mphe mse rmse rmsle poisson-nloglik gamma-nloglik"
@@ -206,11 +210,7 @@ _ALL = (
             *(
                 _quality(channel, name, direction)
                 for channel in ("test", "train")
-                for name, direction in (
-                    ("rmse", "Minimize"),
-                    ("binary_classification_accuracy", "Maximize"),
-                    ("binary_classification_cross_entropy", "Minimize"),
-                )
+                for name, direction in _FACTORIZATION.items()
             ),
             _THROUGHPUT,
             _PROGRESS,

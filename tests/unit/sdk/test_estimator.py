@@ -291,13 +291,11 @@ def test_described_hyperparameters_are_checked(service: FakeService) -> None:
     assert not hasattr(estimator, "size")
 
 
-def test_algorithms_come_later() -> None:
-    """The classes of built-in algorithms can be imported and say what to do instead."""
-    for name in ("PCA", "KMeans", "LinearLearner"):
-        with pytest.raises(NotHere, match=f"{name} is not in this version.*Estimator\\(entry_point"):
+def test_algorithms_that_do_not_exist_say_so() -> None:
+    """Their classes can be imported and name what there is instead."""
+    for name in ("NTM", "Object2Vec", "IPInsights"):
+        with pytest.raises(NotHere, match=f"{name} does not exist.*Estimator\\(entry_point"):
             getattr(pegbox, name)("role", 1, "local")
-    with pytest.raises(NotHere, match="record_set"):
-        Own("r", sagemaker_session=Mock()).record_set([[1]])
 
 
 def test_later_methods_of_estimators() -> None:
