@@ -10,10 +10,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from pegbox.strategies.memory import Memory
-from pegbox.strategies.recommendation import Recommendation, recommend
 from pegbox.strategies.records import Observation, Suggestion
 
 if TYPE_CHECKING:
+    from pegbox.strategies.recommendation import Recommendation, recommend
     from pegbox.strategies.suggest import NUMERICS_VERSION, STRATEGIES, suggest
 
 __all__ = [
@@ -28,13 +28,23 @@ __all__ = [
 ]
 
 
+#: What needs numerics -> its module.
+_HOMES = {
+    "NUMERICS_VERSION": "suggest",
+    "STRATEGIES": "suggest",
+    "suggest": "suggest",
+    "Recommendation": "recommendation",
+    "recommend": "recommendation",
+}
+
+
 def __getattr__(name: str) -> Any:
-    """Load the door itself on first use."""
-    if name not in ("NUMERICS_VERSION", "STRATEGIES", "suggest"):
+    """Load what needs numerics on first use."""
+    if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     import importlib
 
-    door = importlib.import_module("pegbox.strategies.suggest")
-    # Importing the module has put it in the place of its function.
-    globals().update({key: getattr(door, key) for key in ("NUMERICS_VERSION", "STRATEGIES", "suggest")})
+    home = importlib.import_module(f"{__name__}.{_HOMES[name]}")
+    # All names of the module at once: importing it has put it in the place of its function of the same name.
+    globals().update({key: getattr(home, key) for key, module in _HOMES.items() if module == _HOMES[name]})
     return globals()[name]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -242,6 +243,14 @@ def client_speaking(server: Any, protocol: str) -> Any:
 
     client.meta.events.register("before-sign.cloudwatch.*", note)
     return client
+
+
+def test_tuning_loads_no_numerics_into_the_server(server: Any, tuned: dict[str, Any]) -> None:
+    """After a whole Bayesian search neither numpy nor scipy is in the server's memory."""
+    maps = Path(f"/proc/{server.facts['pid']}/maps").read_text()
+    assert "uvloop" in maps
+    assert "numpy" not in maps
+    assert "scipy" not in maps
 
 
 def test_tags_of_a_job(sagemaker: Any, tuned: dict[str, Any]) -> None:

@@ -100,6 +100,23 @@ def test_key_files_cannot_be_read_by_another_user(server: Any) -> None:
     assert (done.stdout, done.returncode) == ("", 0), done.stderr
 
 
+def test_the_server_loads_no_numerics(server: Any) -> None:
+    """No library of numerics, of migrations or of the SDK is mapped into the server process or open in it."""
+    maps = Path(f"/proc/{server.facts['pid']}/maps").read_text()
+    assert "uvloop" in maps
+    for name in ("numpy", "scipy", "pandas"):
+        assert f"site-packages/{name}" not in maps
+    code = (
+        "import sys, contextlib, tempfile; from pathlib import Path; from pegbox.bootstrap import server; "
+        "from pegbox.bootstrap.home import Home; from pegbox.settings import Settings\n"
+        "with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as stack:\n"
+        "    home = Home(Path(folder) / 'home'); home.prepare(); server.open_engine(stack, home, Settings(), b'x' * 32)\n"
+        "print(*(name for name in ('numpy', 'alembic', 'boto3', 'botocore', 'pegbox.tuner') if name in sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == []
+
+
 def test_server_json_says_where_and_who(server: Any) -> None:
     """server.json has what clients read, and the address answers with the home's own id."""
     facts = server.facts
