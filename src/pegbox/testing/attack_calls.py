@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta, timezone
 from random import Random
 from typing import Any
+
+from botocore.exceptions import ClientError
 
 from pegbox.testing.fuzz import FuzzedCall, fuzzed_calls, spoilt_call
 from pegbox.testing.lab import Lab, tuning_request
@@ -45,9 +48,11 @@ class Calls:
         """Stop the tuning jobs that calls have managed to create, so that they do not run on for ever."""
         found = client.list_hyper_parameter_tuning_jobs(StatusEquals="InProgress", MaxResults=100)
         for row in found["HyperParameterTuningJobSummaries"]:
-            client.stop_hyper_parameter_tuning_job(
-                HyperParameterTuningJobName=row["HyperParameterTuningJobName"]
-            )
+            # It may have ended meanwhile.
+            with contextlib.suppress(ClientError):
+                client.stop_hyper_parameter_tuning_job(
+                    HyperParameterTuningJobName=row["HyperParameterTuningJobName"]
+                )
 
 
 def _everyday(code: str) -> tuple[tuple[str, str, Callable[[Random], dict[str, Any]]], ...]:

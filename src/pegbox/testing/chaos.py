@@ -34,6 +34,7 @@ class Verdict:
         kills: Number of kills by victim.
         tuning_jobs: Tuning jobs that exist at the end.
         trials: Their trials.
+        stopped: Those of them that were told to stop.
         unanswered: Creations that were not answered and have not come about, as they may.
         ready_seconds: From the start of a server's process until it is ready.
         answer_seconds: From the kill of a server until a client's request is answered by the next.
@@ -43,6 +44,7 @@ class Verdict:
     kills: Counter[str] = field(default_factory=Counter)
     tuning_jobs: int = 0
     trials: int = 0
+    stopped: int = 0
     unanswered: int = 0
     ready_seconds: list[float] = field(default_factory=list)
     answer_seconds: list[float] = field(default_factory=list)
@@ -53,7 +55,8 @@ class Verdict:
         killed = ", ".join(f"{number} of {victim}" for victim, number in sorted(self.kills.items()))
         lines = [
             f"kill -9              {killed}",
-            f"tuning jobs, trials  {self.tuning_jobs}, {self.trials}; {self.unanswered} unanswered creations did not come about",
+            f"tuning jobs, trials  {self.tuning_jobs} ({self.stopped} told to stop), {self.trials}",
+            f"unanswered           {self.unanswered} creations that have not come about, as they may",
             f"recovery             {_times(self.ready_seconds)} from the start of the process until it is ready",
             f"                     {_times(self.answer_seconds)} from the kill until a request is answered",
             f"faults               {len(self.faults)}",
@@ -118,6 +121,7 @@ class _Run:
         ]
         self.verdict.tuning_jobs = len(self.work.expected)
         self.verdict.trials = self.work.trials()
+        self.verdict.stopped = len(set(self.work.stopped) & set(self.work.expected))
         self.verdict.unanswered = len(self.work.unanswered)
 
 

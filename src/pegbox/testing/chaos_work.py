@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
 import threading
 import time
@@ -53,6 +54,7 @@ class Work:
     Attributes:
         expected: Number of trials of every tuning job whose creation was answered.
         unanswered: Likewise of those whose creation was not: they may exist or not.
+        stopped: Tuning jobs that were told to stop, and whether that was answered.
     """
 
     def __init__(self, lab: Lab, rng: random.Random, *, retries: int = 0, prefix: str = "chaos") -> None:
@@ -63,6 +65,7 @@ class Work:
         self.client = lab.client()
         self.expected: dict[str, int] = {}
         self.unanswered: dict[str, int] = {}
+        self.stopped: dict[str, bool] = {}
 
     def create(self, trials: int = TRIALS, strategy: str = "Random", client: Any = None) -> str:
         """Create a tuning job and return its name; no answer is no error here."""
@@ -85,21 +88,29 @@ class Work:
             self.unanswered[name] = trials
         return name
 
+    def stop(self, name: str, client: Any) -> None:
+        """Tell a tuning job to stop; no answer is no error here, nor is a job that has ended by itself."""
+        self.stopped[name] = False
+        with contextlib.suppress(BotoCoreError, ClientError):
+            client.stop_hyper_parameter_tuning_job(HyperParameterTuningJobName=name)
+            self.stopped[name] = True
+
     def top_up(self) -> None:
         """Keep the wanted number of tuning jobs going."""
-        found = self.client.list_hyper_parameter_tuning_jobs(StatusEquals="InProgress", MaxResults=100)
-        for _ in range(JOBS - len(found["HyperParameterTuningJobSummaries"])):
+        for _ in range(JOBS - self._count("InProgress")):
             self.create(strategy="Bayesian" if self._rng.random() < 0.25 else "Random")
 
     def race(self, seconds: float) -> threading.Thread:
-        """Start creating small tuning jobs, one after the other, for some seconds; return the thread that does."""
+        """Start creating tuning jobs for some seconds, and stopping some of them; return the thread that does."""
         client = self._lab.client()
         end = time.monotonic() + seconds
 
         def create() -> None:
             while time.monotonic() < end and len(self.unanswered) < 1_000:
-                self.create(RACING_TRIALS, client=client)
+                name = self.create(RACING_TRIALS, client=client)
                 time.sleep(0.05)
+                if self._numbers % 3 == 0:
+                    self.stop(name, client)
 
         thread = threading.Thread(target=create, name="race")
         thread.start()
@@ -108,11 +119,12 @@ class Work:
     def drain(self, seconds: float = 300) -> None:
         """Wait until every tuning job has ended."""
         deadline = time.monotonic() + seconds
-        while time.monotonic() < deadline:
-            found = self.client.list_hyper_parameter_tuning_jobs(StatusEquals="InProgress", MaxResults=100)
-            if not found["HyperParameterTuningJobSummaries"]:
-                return
+        while time.monotonic() < deadline and (self._count("InProgress") or self._count("Stopping")):
             time.sleep(0.1)
+
+    def _count(self, status: str) -> int:
+        found = self.client.list_hyper_parameter_tuning_jobs(StatusEquals=status, MaxResults=100)
+        return len(found["HyperParameterTuningJobSummaries"])
 
     def settle(self) -> None:
         """Learn which of the unanswered creations have come about; those are judged like the others."""
@@ -152,26 +164,33 @@ class Work:
         ]
         known.update(row["TrainingJobName"] for row in rows)
         found = []
-        if job["HyperParameterTuningJobStatus"] != "Completed":
+        stopped = name in self.stopped
+        allowed = (
+            {"Stopped"} if self.stopped.get(name) else {"Completed", "Stopped"} if stopped else {"Completed"}
+        )
+        if job["HyperParameterTuningJobStatus"] not in allowed:
             found.append(f"{name} is {job['HyperParameterTuningJobStatus']}: {job.get('FailureReason')}")
-        if len(rows) != trials or len({row["TrainingJobName"] for row in rows}) != trials:
+        if len({row["TrainingJobName"] for row in rows}) != len(rows) or len(rows) > trials:
+            found.append(f"{name} has {len(rows)} trials, some twice or too many")
+        elif len(rows) < trials and not stopped:
             found.append(f"{name} has {len(rows)} trials instead of {trials}")
         listed = Counter(row["TrainingJobStatus"] for row in rows)
-        if listed["Completed"] != job["TrainingJobStatusCounters"]["Completed"]:
+        if any(listed[word] != job["TrainingJobStatusCounters"][word] for word in ("Completed", "Stopped")):
             found.append(
                 f"{name}: counters {job['TrainingJobStatusCounters']} and list {dict(listed)} differ"
             )
         for row in rows:
-            found += self._trial_faults(row, starts)
+            found += self._trial_faults(row, starts, stopped)
         return found
 
-    def _trial_faults(self, row: Mapping[str, Any], starts: Starts) -> list[str]:
+    def _trial_faults(self, row: Mapping[str, Any], starts: Starts, stopped: bool) -> list[str]:
         name = row["TrainingJobName"]
         attempts = starts.jobs.get(name, Counter())
         found = []
-        if not attempts or max(attempts.values()) > 1 or len(attempts) > 1 + self._retries:
+        least = 0 if stopped else 1
+        if not least <= len(attempts) <= 1 + self._retries or max(attempts.values(), default=1) > 1:
             found.append(f"{name} was started {sum(attempts.values())} times in {len(attempts)} attempts")
-        if row["TrainingJobStatus"] != "Completed":
+        if row["TrainingJobStatus"] not in ({"Completed", "Stopped"} if stopped else {"Completed"}):
             found.append(f"{name} is {row['TrainingJobStatus']}: {row.get('FailureReason')}")
         return found
 
