@@ -2,6 +2,8 @@
 .PHONY: demo test lint bench bench-overhead bench-search bench-server bench-agent chaos attack simulation clean help
 
 PY := .venv/bin/python
+# Processes start by the thousand here; without bytecode each would compile its imports again.
+unexport PYTHONDONTWRITEBYTECODE
 
 help:            ## list the targets
 	@grep -E '^[a-z-]+:.*##' Makefile | sed 's/:.*##/\t/' | expand -t 18

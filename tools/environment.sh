@@ -25,8 +25,10 @@ else
 fi
 if [ -n "$uv" ]; then
     [ -x "$venv/bin/python" ] || "$uv" venv -q --python "$python" "$venv"
-    "$uv" pip install -q --python "$venv/bin/python" -e ".[$extras]"
+    "$uv" pip install -q --compile-bytecode --python "$venv/bin/python" -e ".[$extras]"
 else
     "$venv/bin/python" -m pip install -q --disable-pip-version-check -e ".[$extras]"
 fi
+# Every trial starts a fresh interpreter: nothing may have to be compiled then.
+"$venv/bin/python" -m compileall -q src
 printf %s "$wanted" > "$stamp"
