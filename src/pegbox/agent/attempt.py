@@ -44,6 +44,7 @@ class Attempt:
         wait: See ``Wait``; it calls :meth:`stop`, :meth:`fence` and the spool as messages arrive.
         send: Sends what the spool has to send.
         server_is_there: Whether the server has welcomed this agent.
+        adopting: Whether another agent may have begun: what it left running is ended before anything is started.
     """
 
     def __init__(
@@ -52,6 +53,8 @@ class Attempt:
         wait: Wait,
         send: Callable[[Attempt], None],
         server_is_there: Callable[[], bool],
+        *,
+        adopting: bool,
     ) -> None:
         self.order = order
         self.id: str = order["attempt_id"]
@@ -61,6 +64,7 @@ class Attempt:
         self._wait = wait
         self._send = send
         self.server_is_there = server_is_there
+        self._adopting = adopting
         self.spool: Spool = None  # type: ignore[assignment]
         self.program: Program | None = None
         #: What the program writes.
@@ -199,7 +203,7 @@ class Attempt:
         if state is None and "starting" not in self.spool.facts:
             if self.spool.torn:
                 raise Refusal("InternalServerError", "the record of this attempt was damaged by a power cut")
-            if self.spool.seq:
+            if self.spool.seq or self._adopting:
                 self._end_everything()
             return False
         self._take_stop()

@@ -39,6 +39,7 @@ class Agent:
         self._link = Link(options["socket"], self._hello)
         self._current: Attempt | None = None
         self._next: dict[str, Any] | None = None
+        self._adopting = False
         self._early_stop: dict[str, dict[str, Any]] = {}
         self._retire = False
         self._idle_since = time.monotonic()
@@ -93,7 +94,9 @@ class Agent:
 
     def _drive(self, order: dict[str, Any]) -> bool:
         """Drive an attempt until all its events are acknowledged; return whether this agent is still good."""
-        attempt = Attempt(order, self.serve, self._send_ready, lambda: self._link.welcome)
+        attempt = Attempt(
+            order, self.serve, self._send_ready, lambda: self._link.welcome, adopting=self._adopting
+        )
         self._current = attempt
         early = self._early_stop.pop(attempt.id, None)
         self._early_stop.clear()
@@ -169,7 +172,7 @@ class Agent:
             self._link.drop()
             self._retire = True
         elif kind in ("run", "adopt"):
-            self._next = message["order"]
+            self._next, self._adopting = message["order"], kind == "adopt"
         elif kind == "retire":
             self._retire = True
         elif mine and current is not None:

@@ -77,6 +77,8 @@ def with_requirements(
         return own_python
     os.makedirs(f"{cache}/environments", 0o700, exist_ok=True)
     lock = os.open(f"{home}.lock", os.O_RDWR | os.O_CREAT, 0o600)
+    # The installers inherit the lock: it is free only when they are gone, too, should this agent be killed.
+    os.set_inheritable(lock, True)
     try:
         _wait_for(lock, tick)
         if read_object(f"{home}/complete.json") is None:

@@ -56,8 +56,9 @@ def test_rubbish_drops_the_connection_only(rig: LocalRig) -> None:
 
 def test_files_are_private(rig: LocalRig) -> None:
     """Everything of an attempt, the key and the socket are for their owner only."""
-    order = rig.order("completes")
-    rig.run(order)
+    order = rig.order("runs")
+    rig.executor.launch(order)
+    rig.settle(lambda: rig.of_kind(order, "metric"))
     for root, folders, files in os.walk(rig.home / "jobs"):
         for name in [*folders, *files]:
             path = Path(root, name)
