@@ -30,12 +30,14 @@ json.dump(shown, sys.stdout)
 
 
 def test_a_short_trial_is_one_report(rig: LocalRig) -> None:
-    """Everything of a short attempt arrives in one frame, and the next one finds the same agent warm."""
+    """Everything within 0.2 s arrives in one frame, and the next attempt finds the same agent warm."""
     for _ in range(3):
         order = rig.order("completes")
         rig.run(order)
         rig.executor.discard(order.attempt_id)
-        assert rig.committed.frames[order.attempt_id] == 1
+        events = rig.events(order.attempt_id)
+        seconds = events[-1]["at"] - events[0]["at"]
+        assert rig.committed.frames[order.attempt_id] <= 1 + int(seconds / 0.2)
         kinds = [event["kind"] for event in rig.events(order.attempt_id)]
         assert kinds == ["downloading", "training", "metric", "uploading", "finished"]
     assert len(rig.agents()) == 1
