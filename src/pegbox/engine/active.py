@@ -9,19 +9,20 @@ from __future__ import annotations
 import math
 import statistics
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from pegbox.domain.records import Attempt, SuggestionRecord, TrainingJob, TuningJob
-from pegbox.domain.statuses import TrainingStatus
+from pegbox.domain.statuses import StopReason, TrainingStatus
 from pegbox.engine.lifecycle.training import TrialRules
 from pegbox.engine.lifecycle.tuning import closing
 from pegbox.engine.planner import Asked, Ready, Snapshot, Tally
 from pegbox.engine.policy import EnginePolicy
 from pegbox.engine.specs import TuningSpec
+from pegbox.ports.store import Reader
 from pegbox.space import values_from_text
-from pegbox.stopping import Progress
+from pegbox.stopping import Judge, Progress, judge_of, sparse_curve
 from pegbox.strategies import Observation
 
 
@@ -34,6 +35,10 @@ class ActiveTraining:
     rules: TrialRules
     #: Monotonic time at which the engine itself ends the attempt for its runtime, or None.
     deadline: float | None = None
+    #: Values of the objective that the current attempt emitted, in order.
+    curve: list[float] = field(default_factory=list)
+    #: How many of them early stopping has judged.
+    judged: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +74,8 @@ class ActiveTuning:
     #: What the trials' requests have in common.
     template: Mapping[str, Any]
     space_json: Mapping[str, Any]
+    #: Who stops trials early, or None.
+    judge: Judge | None = None
     tags: dict[str, str] = field(default_factory=dict)
     #: ``Observation.to_json()`` of finished trials in completion order.
     history: list[Mapping[str, Any]] = field(default_factory=list)
@@ -127,13 +134,13 @@ class ActiveTuning:
         both = {**self.values, **ahead}
         return dict(sorted(both.items()))
 
-    def saw_end(self, trial: TrainingJob) -> None:
-        """Count a trial that became terminal; call in completion order."""
+    def saw_end(self, trial: TrainingJob, curve: Sequence[float] = ()) -> None:
+        """Count a trial that became terminal, with its curve where trials are judged; call in completion order."""
         objective = self.spec.objective
         emitted = objective in trial.final_metrics
         self.tally = self.tally.seen(trial.status, emitted=emitted)
-        self.history.append(self._observation(trial).to_json())
-        if trial.objective is not None and math.isfinite(trial.objective):
+        self.history.append(self._observation(trial, curve).to_json())
+        if trial.objective is not None and math.isfinite(trial.objective) and not self._cut(trial, curve):
             self.progress = self.progress.seen(trial.objective)
         if trial.started_at is not None and trial.ended_at is not None:
             self.durations.append((trial.ended_at - trial.started_at).total_seconds())
@@ -142,14 +149,24 @@ class ActiveTuning:
         elif trial.status is TrainingStatus.COMPLETED and not emitted:
             self.last_silence = next((text for text in trial.notices if repr(objective) in text), "")
         if trial.number is not None:
+            if self.judge is not None:
+                completed = trial.status is TrainingStatus.COMPLETED and trial.objective is not None
+                self.judge.ended(trial.number, curve, completed=completed)
             self.live.pop(trial.number, None)
             self.values.pop(trial.number, None)
 
-    def _observation(self, trial: TrainingJob) -> Observation:
-        return observation_of(trial, self.values.get(trial.number or 0), self.spec)
+    def _cut(self, trial: TrainingJob, curve: Sequence[float]) -> bool:
+        """Return whether a trial was stopped early: its value then says nothing of progress or convergence."""
+        early = trial.status is TrainingStatus.STOPPED and trial.stop_reason is StopReason.EARLY_STOP
+        return early and not (self.judge is not None and self.judge.exhausted(curve))
+
+    def _observation(self, trial: TrainingJob, curve: Sequence[float]) -> Observation:
+        return observation_of(trial, self.values.get(trial.number or 0), self.spec, curve)
 
 
-def observation_of(trial: TrainingJob, values: Mapping[str, Any] | None, spec: TuningSpec) -> Observation:
+def observation_of(
+    trial: TrainingJob, values: Mapping[str, Any] | None, spec: TuningSpec, curve: Sequence[float] = ()
+) -> Observation:
     """Return what a finished trial tells the search; its values are read from its record when not at hand."""
     if values is None:
         texts = trial.suggestion.values if trial.suggestion is not None else {}
@@ -159,7 +176,22 @@ def observation_of(trial: TrainingJob, values: Mapping[str, Any] | None, spec: T
         values=values,
         objective=trial.objective,
         status=trial.status.value.lower(),
+        curve=sparse_curve(curve),
     )
+
+
+def judge_for(job: TuningJob, spec: TuningSpec) -> Judge | None:
+    """Return a judge that has seen nothing yet, or None where trials are never stopped early."""
+    config, statics = (
+        job.request["HyperParameterTuningJobConfig"],
+        spec.definition.get("StaticHyperParameters"),
+    )
+    return judge_of(config, statics or {}, maximize=spec.maximize, seed=job.seed)
+
+
+def curve_of(reader: Reader, trial: TrainingJob, spec: TuningSpec) -> list[float]:
+    """Return the values of the objective that a trial's last attempt emitted, from the store."""
+    return [point.value for point in reader.metric_points(trial.id, spec.objective, trial.attempt)]
 
 
 @dataclass(slots=True)

@@ -16,6 +16,7 @@ from pegbox.engine.specs import OBJECTIVE_KEY, model_uri
 from pegbox.errors import SpaceError, ValidationException
 from pegbox.ports.store import Reader
 from pegbox.space import CategoricalRange, Space, space_from_aws
+from pegbox.stopping import judge_of
 from pegbox.wire.limits import Quotas, quotas
 
 _CONFIG = "HyperParameterTuningJobConfig"
@@ -44,6 +45,7 @@ def admit_tuning(parts: Parts, reader: Reader, request: Mapping[str, Any]) -> No
     problems += found
     problems += _limit_problems(config, space, limits)
     problems += _name_problems(config, definition, limits)
+    problems += _stopping_problems(config, definition, limits)
     problems += refusals(definition, "definition", f"{_DEFINITION}.")
     metric = objective["MetricName"] if objective else None
     tuned = [item.name for item in space.parameters] if space is not None else []
@@ -148,6 +150,22 @@ def _limit_problems(config: Mapping[str, Any], space: Space | None, limits: Quot
             f"{path}.MaxNumberOfTrainingJobs: {budget} is more than the {space.cardinality} different combinations that "
             f"ParameterRanges hold; give at most {space.cardinality} or widen the ranges"
         )
+    return problems
+
+
+def _stopping_problems(config: Mapping[str, Any], definition: Mapping[str, Any], limits: Quotas) -> list[str]:
+    problems = []
+    resources = (config.get("StrategyConfig") or {}).get("HyperbandStrategyConfig") or {}
+    most, given = limits.hyperband_max_resource, resources.get("MaxResource")
+    if most is not None and given is not None and given > most:
+        problems.append(
+            f"{_CONFIG}.StrategyConfig.HyperbandStrategyConfig.MaxResource: {given} is above the quota of {most}; lower it, "
+            "or use mode = extended"
+        )
+    try:
+        judge_of(config, definition.get("StaticHyperParameters") or {}, maximize=True, seed=0)
+    except ValidationException as refusal:
+        problems.append(refusal.message)
     return problems
 
 

@@ -88,31 +88,13 @@ TABLE: tuple[Row, ...] = (
     *_works(
         "tuning",
         "HyperParameterTuningJobConfig.Strategy",
+        "HyperParameterTuningJobConfig.StrategyConfig",
         "HyperParameterTuningJobConfig.HyperParameterTuningJobObjective",
         "HyperParameterTuningJobConfig.ResourceLimits",
         "HyperParameterTuningJobConfig.ParameterRanges",
         "HyperParameterTuningJobConfig.TrainingJobEarlyStoppingType",
         "HyperParameterTuningJobConfig.TuningJobCompletionCriteria",
         "HyperParameterTuningJobConfig.RandomSeed",
-    ),
-    _refused(
-        "tuning",
-        "HyperParameterTuningJobConfig.Strategy",
-        "use Bayesian, Random or Grid; Hyperband comes later",
-        _is("Hyperband"),
-        "Hyperband",
-    ),
-    _refused(
-        "tuning",
-        "HyperParameterTuningJobConfig.StrategyConfig",
-        "it belongs to Hyperband, which comes later; leave it out",
-    ),
-    _refused(
-        "tuning",
-        "HyperParameterTuningJobConfig.TrainingJobEarlyStoppingType",
-        "use Off; early stopping comes later",
-        _is("Auto"),
-        "Auto",
     ),
     _refused(
         "tuning",

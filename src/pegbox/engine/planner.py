@@ -39,7 +39,7 @@ class Goals:
     @property
     def blind(self) -> bool:
         """Whether suggestions do not depend on results."""
-        return self.strategy in ("Random", "Grid")
+        return self.strategy in ("Random", "Grid", "Hyperband")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pegbox.domain.records import TuningJob
 from pegbox.domain.statuses import StopReason, TrainingStatus, TuningStatus
-from pegbox.engine.active import ActiveTraining, ActiveTuning, Picture
+from pegbox.engine.active import ActiveTraining, ActiveTuning, Picture, curve_of, judge_for
 from pegbox.engine.launching import launch
 from pegbox.engine.parts import Parts, Work
 from pegbox.engine.reports import deadline_of, stop_training
@@ -35,6 +35,8 @@ def load_picture(parts: Parts, reader: Reader, work: Work) -> Picture:
         rules = tuning.spec.rules if tuning is not None else read_rules(training.request, None)
         active = ActiveTraining(job=training, attempt=live, rules=rules)
         active.deadline = deadline_of(parts, work, active)
+        if tuning is not None:
+            _show_curve(reader, tuning, active)
         picture.add_training(active)
         if tuning is not None and training.number is not None and training.suggestion is not None:
             tuning.values[training.number] = values_from_text(tuning.spec.space, training.suggestion.values)
@@ -48,8 +50,16 @@ def load_tuning(parts: Parts, reader: Reader, work: Work, job: TuningJob) -> Act
     active.tags = dict(reader.tags(parts.realm.tuning_arn(job.name)))
     finished = [trial for trial in reader.trials(job.id) if trial.observed_seq is not None]
     for trial in sorted(finished, key=lambda trial: trial.observed_seq or 0):
-        active.saw_end(trial)
+        active.saw_end(trial, curve_of(reader, trial, spec) if active.judge is not None else ())
     return active
+
+
+def _show_curve(reader: Reader, tuning: ActiveTuning, active: ActiveTraining) -> None:
+    """Let the judge know a live trial's values; each was judged in the transaction that stored it."""
+    if tuning.judge is not None and active.job.number is not None:
+        active.curve = curve_of(reader, active.job, tuning.spec)
+        active.judged = len(active.curve)
+        tuning.judge.decide(active.job.number, active.curve, active.judged)
 
 
 def new_tuning(parts: Parts, work: Work, job: TuningJob, spec: TuningSpec) -> ActiveTuning:
@@ -61,6 +71,7 @@ def new_tuning(parts: Parts, work: Work, job: TuningJob, spec: TuningSpec) -> Ac
         template=trial_request(spec),
         space_json=spec.space.to_json(),
         progress=Progress(spec.maximize),
+        judge=judge_for(job, spec),
     )
     if spec.max_runtime is not None:
         used = max(0.0, (work.now - job.created_at).total_seconds())

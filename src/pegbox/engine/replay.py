@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pegbox.domain.records import TrainingJob
-from pegbox.engine.active import observation_of
+from pegbox.engine.active import curve_of, judge_for, observation_of
 from pegbox.engine.specs import read_tuning
 from pegbox.errors import ValidationException
 from pegbox.ports.store import Reader
@@ -30,6 +30,7 @@ def replay_request(reader: Reader, trial: TrainingJob) -> SuggestRequest:
         for other in trials.values()
         if other.observed_seq is not None and other.observed_seq <= record.observed
     }
+    judged = judge_for(tuning, spec) is not None
     pending = [trials[number] for number in record.pending if number in trials]
     if len(seen) != record.observed or len(pending) != len(record.pending):
         raise ValidationException(
@@ -39,7 +40,12 @@ def replay_request(reader: Reader, trial: TrainingJob) -> SuggestRequest:
         job_id=tuning.id,
         strategy=record.strategy,
         space=spec.space.to_json(),
-        history=tuple(observation_of(seen[place], None, spec).to_json() for place in sorted(seen)),
+        history=tuple(
+            observation_of(
+                seen[place], None, spec, curve_of(reader, seen[place], spec) if judged else ()
+            ).to_json()
+            for place in sorted(seen)
+        ),
         pending=tuple(
             values_from_text(spec.space, other.suggestion.values)
             for other in pending

@@ -8,7 +8,7 @@ from typing import Any
 
 from pegbox.domain.records import Attempt, MetricPoint, TrainingJob, evolve
 from pegbox.domain.statuses import SecondaryStatus, StopReason, TrainingStatus
-from pegbox.engine.active import ActiveTraining, Picture
+from pegbox.engine.active import ActiveTraining, ActiveTuning, Picture
 from pegbox.engine.effects import Acknowledge, DiscardAttempt, Fence, StopAttempt
 from pegbox.engine.faultpoints import faultpoint
 from pegbox.engine.identity import attempt_id, same_token
@@ -56,10 +56,14 @@ def stop_overdue(parts: Parts, picture: Picture, work: Work) -> None:
             stop_training(picture, work, active, StopReason.MAX_RUNTIME)
 
 
-def stop_training(picture: Picture, work: Work, active: ActiveTraining, reason: StopReason) -> None:
+def stop_training(
+    picture: Picture, work: Work, active: ActiveTraining, reason: StopReason, message: str | None = None
+) -> None:
     """Tell a running job to stop; one that is stopping already goes on doing so."""
     old = active.job
-    new = request_stop(old, reason, work.now)
+    new = request_stop(old, reason, work.now, message)
+    if message is not None and new is not old:
+        new = with_notice(new, message)
     if new is not old:
         save_training(work, old, new)
         active.job = new
@@ -118,8 +122,12 @@ def _apply_events(
     if not work.tx.update_attempt(attempt.id, {"live"}, changes):
         raise StoreError(f"attempt {attempt.id} is not live in the store any more")
     active.job, active.attempt = job, evolve(attempt, **changes)
+    if tuning is not None and tuning.judge is not None:
+        active.curve += [point.value for point in points if point.name == tuning.spec.objective]
     if not ended:
         _set_deadline(parts, work, active)
+        if tuning is not None:
+            _judge(picture, work, tuning, active)
         return
     work.effects.append(DiscardAttempt(attempt.id))
     if retry:
@@ -128,10 +136,23 @@ def _apply_events(
     picture.remove_training(active)
     if tuning is not None:
         tuning.job = evolve(tuning.job, observed=tuning.job.observed + 1)
-        tuning.saw_end(job)
+        tuning.saw_end(job, active.curve)
         if tuning.tally.silent and not tuning.tally.emitted and tuning.last_silence:
             tuning.job = note_tuning(tuning.job, tuning.last_silence)
         work.dirty.add(tuning.job.id)
+
+
+def _judge(picture: Picture, work: Work, tuning: ActiveTuning, active: ActiveTraining) -> None:
+    """Judge the values that a running trial has emitted since it was last judged."""
+    since, active.judged = active.judged, len(active.curve)
+    number = active.job.number
+    if tuning.judge is None or number is None or since == len(active.curve):
+        return
+    if active.job.status is not TrainingStatus.IN_PROGRESS:
+        return
+    decision = tuning.judge.decide(number, active.curve, since)
+    if decision.stop:
+        stop_training(picture, work, active, StopReason.EARLY_STOP, f"Early stopping: {decision.reason}")
 
 
 def _start_again(parts: Parts, picture: Picture, work: Work, active: ActiveTraining) -> None:
@@ -144,6 +165,8 @@ def _start_again(parts: Parts, picture: Picture, work: Work, active: ActiveTrain
         created_at=work.now,
     )
     active.deadline = None
+    active.curve = []
+    active.judged = 0
     work.tx.insert_attempt(active.attempt)
     picture.add_training(active)
     launch(parts, picture, work, active)

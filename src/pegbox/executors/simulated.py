@@ -70,8 +70,9 @@ class SimulatedAttempt:
 Program = Callable[[Mapping[str, str], random.Random], list[float]]
 
 
-def _two_values(hyperparameters: Mapping[str, str], rng: random.Random) -> list[float]:
-    return [rng.uniform(-1, 1) for _ in range(rng.choice((1, 2)))]
+def _some_values(hyperparameters: Mapping[str, str], rng: random.Random) -> list[float]:
+    epochs = int(hyperparameters.get("epochs", 0)) or rng.choice((1, 2))
+    return [rng.uniform(-1, 1) for _ in range(epochs)]
 
 
 @dataclass(slots=True)
@@ -81,7 +82,7 @@ class SimulatedMachine:
     clock: Clock
     rng: random.Random
     faults: Faults = field(default_factory=Faults)
-    program: Program = _two_values
+    program: Program = _some_values
     #: Shortest and longest run of a program in seconds.
     seconds: tuple[float, float] = (0.05, 5.0)
     #: Whether agents end programs at their MaxRuntimeInSeconds, as they should.

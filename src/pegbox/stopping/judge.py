@@ -66,6 +66,14 @@ class Judge:
         if completed and self._completed is not None:
             self._completed.add(values)
 
+    def exhausted(self, values: Sequence[float]) -> bool:
+        """Return whether a stopped trial had used its whole resource, so that its last value is final and no bound.
+
+        Args:
+            values: ``(k,)`` all values of its last attempt.
+        """
+        return self._plan is not None and len(values) > self._plan.maximum
+
     def _judge(self, number: int, values: Sequence[float], step: int) -> Decision:
         if self._completed is not None:
             return median_rule(values, self._completed, maximize=self._maximize, step=step)

@@ -235,7 +235,8 @@ class Client:
         #: (earliest step, what to do), in order.
         self.plans: list[tuple[int, Callable[[], None]]] = []
         for index in range(self.rng.randint(1, 3)):
-            self._later(index * 3, self._creator(f"job{index}", tuning_request(self.rng, f"job{index}")))
+            request = with_early_stopping(self.rng, tuning_request(self.rng, f"job{index}"))
+            self._later(index * 3, self._creator(f"job{index}", request))
         for index in range(self.rng.choice((0, 0, 1, 2))):
             self._later(2, self._training_creator(f"solo{index}"))
         for _ in range(self.rng.choice((0, 1, 2, 4))):
@@ -341,6 +342,20 @@ def tuning_request(rng: random.Random, name: str, **limits: Any) -> dict[str, An
         "TrainingJobDefinition": definition,
         "Tags": [{"Key": "team", "Value": "a"}],
     }
+
+
+def with_early_stopping(rng: random.Random, request: dict[str, Any]) -> dict[str, Any]:
+    """Return a random tuning job's request, half of the time with trials that run for epochs and are judged."""
+    config, kind = request["HyperParameterTuningJobConfig"], rng.choice(("Off", "Off", "Auto", "Hyperband"))
+    if kind == "Off":
+        return request
+    config["TrainingJobEarlyStoppingType"] = "Auto" if kind == "Auto" else "Off"
+    if kind == "Hyperband" and config["Strategy"] != "Grid":
+        resources = {"MinResource": 2, "MaxResource": rng.choice((8, 12, 20))}
+        config |= {"Strategy": kind, "StrategyConfig": {"HyperbandStrategyConfig": resources}}
+    config["ResourceLimits"]["MaxNumberOfTrainingJobs"] *= 1 if config["Strategy"] == "Grid" else 2
+    request["TrainingJobDefinition"]["StaticHyperParameters"] = {"epochs": "12"}
+    return request
 
 
 def training_request(name: str) -> dict[str, Any]:

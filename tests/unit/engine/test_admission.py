@@ -78,6 +78,8 @@ def test_all_problems_are_told_at_once(calm: Make, request_for: Request) -> None
     request = request_for(
         ParameterRanges=_ranges(Continuous=[_range("x", "2", "1")], Integer=[_range("n", "a", "2")]),
         TrainingJobEarlyStoppingType="Auto",
+        Strategy="Hyperband",
+        StrategyConfig={"HyperbandStrategyConfig": {"MaxResource": 9}},
     )
     definition = request["TrainingJobDefinition"]
     definition["AlgorithmSpecification"]["MetricDefinitions"] = [{"Name": "m", "Regex": "("}]

@@ -98,7 +98,9 @@ def newborn(
     )
 
 
-def request_stop(job: TrainingJob, reason: StopReason, now: datetime) -> TrainingJob:
+def request_stop(
+    job: TrainingJob, reason: StopReason, now: datetime, message: str | None = None
+) -> TrainingJob:
     """Move a running job to Stopping; a job that is stopping keeps its first reason.
 
     Raises:
@@ -107,7 +109,8 @@ def request_stop(job: TrainingJob, reason: StopReason, now: datetime) -> Trainin
     if job.status is TrainingStatus.STOPPING:
         return job
     check_training_move(job, TrainingStatus.STOPPING)
-    job = _enter(job, SecondaryStatus.STOPPING, now)
+    text = message[:REASON_LENGTH] if message is not None else None
+    job = _enter(job, SecondaryStatus.STOPPING, now, text)
     return evolve(job, status=TrainingStatus.STOPPING, stop_reason=reason)
 
 
