@@ -11,8 +11,8 @@ wanted=$(cksum < pyproject.toml)
 if [ -x "$venv/bin/python" ] && [ -f "$stamp" ] && [ "$(cat "$stamp")" = "$wanted" ]; then
     exit 0
 fi
-"$python" -c 'import sys; sys.exit(sys.version_info < (3, 10))' || {
-    echo "Pegbox needs Python 3.10 or newer; $python is older. Set PYTHON=/path/to/python3.11." >&2
+"$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || {
+    echo "Pegbox needs Python 3.11 or newer; $python is older. Set PYTHON=/path/to/python3.11." >&2
     exit 1
 }
 echo "Installing Pegbox [$extras] into $venv ..."
