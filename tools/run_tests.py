@@ -27,7 +27,10 @@ BUDGETS = {
     "simulation": 2,
 }
 CHECKS = (
-    ("format", [str(BIN / "ruff"), "format", "--check", "-q", "src", "tests", "benchmarks", "examples", "tools"]),
+    (
+        "format",
+        [str(BIN / "ruff"), "format", "--check", "-q", "src", "tests", "benchmarks", "examples", "tools"],
+    ),
     ("lint", [str(BIN / "ruff"), "check", "-q", "src", "tests", "benchmarks", "examples", "tools"]),
     ("types", [str(BIN / "mypy")]),
 )

@@ -44,7 +44,10 @@ def make_tuner() -> Any:
 def run() -> int:
     """Run the demo; return the exit status."""
     if importlib.util.find_spec("sklearn") is None:
-        print("The demo trains a scikit-learn model. Install it with: pip install 'pegbox[demo]'", file=sys.stderr)
+        print(
+            "The demo trains a scikit-learn model. Install it with: pip install 'pegbox[demo]'",
+            file=sys.stderr,
+        )
         return 1
     tuner = make_tuner()
     tuner.fit()
@@ -63,7 +66,11 @@ def run() -> int:
 
 def _trials(client: Any, name: str) -> list[dict[str, Any]]:
     pages = client.get_paginator("list_training_jobs_for_hyper_parameter_tuning_job")
-    rows = [row for page in pages.paginate(HyperParameterTuningJobName=name) for row in page["TrainingJobSummaries"]]
+    rows = [
+        row
+        for page in pages.paginate(HyperParameterTuningJobName=name)
+        for row in page["TrainingJobSummaries"]
+    ]
     return sorted(rows, key=lambda row: (-_objective(row), row["TrainingJobName"]))
 
 
@@ -79,7 +86,9 @@ def _print_table(trials: Sequence[Mapping[str, Any]]) -> None:
     names = list(trials[0]["TunedHyperParameters"]) if trials else []
     table = Table(title="All training jobs, best first", title_justify="left", box=None, pad_edge=False)
     for heading in ("training job", "status", "accuracy", *names):
-        table.add_column(heading, no_wrap=True, justify="left" if heading in ("training job", "status") else "right")
+        table.add_column(
+            heading, no_wrap=True, justify="left" if heading in ("training job", "status") else "right"
+        )
     for row in trials:
         value = _objective(row)
         tuned = [_short(row["TunedHyperParameters"][name]) for name in names]
