@@ -7,7 +7,7 @@ Z           candidates, always codes that a value of the space has              
 E           the elite: the best candidates so far                                       (e, d)
 score       acquisition                                                                 (m,)
 small       countable columns with few values, swept exhaustively                       (d,)
-free        all other columns, improved by mutation and by gradient                     (d,)
+free        all other numeric columns, improved by mutation and by gradient             (d,)
 ==========  ==========================================================================  ==========
 
 Uniform candidates and mutations of good observations; three generations of mutation of the elite; a sweep over every
@@ -45,8 +45,8 @@ class Target(Protocol):
         """Bounds (m, d) for continuous improvement of each row."""
 
 
-#: Countable columns with at most this many values are swept.
-SMALL = 12
+#: Columns with at most this many integers, or choices (which no gradient can improve), are swept.
+SMALL, SMALL_CHOICES = 12, 64
 _CHILDREN = 16
 
 
@@ -57,7 +57,7 @@ class Search:
         self._encoding = encoding
         self._recipe = recipe
         self._rng = rng
-        self._small: Bools = encoding.levels <= SMALL
+        self._small: Bools = encoding.levels <= np.where(encoding.categorical, SMALL_CHOICES, SMALL)
         self._grids = {int(j): encoding.grid(int(j)) for j in np.nonzero(self._small)[0]}
         d = encoding.dimension
         self._share = min(1.0, max(2.0 / d, 0.25))
@@ -150,7 +150,7 @@ class Search:
         return E, best
 
     def _ascend(self, E: Floats, best: Floats, target: Target) -> tuple[Floats, Floats]:
-        free = ~self._small
+        free = ~self._small & ~self._encoding.categorical
         if not free.any() or not self._recipe.ascent_iterations:
             return E, best
 
