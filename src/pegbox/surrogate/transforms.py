@@ -93,19 +93,19 @@ def yeo_johnson(y: Floats) -> Floats:
 def invert(t_new: Floats, t: Floats, y: Floats) -> Floats:
     """Raw values that belong to transformed ones, by interpolation between observed pairs (t, y).
 
-    Beyond the observed range the line through its ends goes on; all-equal values have no unit, so they invert to
-    themselves plus nothing.
+    Beyond the observed range the line through its ends goes on, up to the largest double. Where all observed values
+    are equal there is no unit, and everything inverts to that value.
     """
     order = np.argsort(t, kind="stable")
     low, high = order[0], order[-1]
-    width = float(t[high] - t[low])
+    width = float(t[high] - t[low])  # 0, or at least 1 for standardised values
+    eighth = y / 8.0  # so that differences of the largest doubles stay finite
+    inside = np.interp(t_new, t[order], np.maximum.accumulate(eighth[order]))
+    slope = (eighth[high] - eighth[low]) / width if width > 0 else 0.0
     outside = np.where(t_new < t[low], t_new - t[low], np.maximum(t_new - t[high], 0.0))
-    limit = np.finfo(float).max / 8  # eighths, so that nothing overflows on the way
-    scaled = y / 8
-    inside = np.interp(t_new, t[order], np.maximum.accumulate(scaled[order]))
-    slope = (scaled[high] - scaled[low]) / max(width, 1.0) if width > 0 else 0.0
+    limit = np.finfo(float).max / 8.0
     with np.errstate(over="ignore"):
-        return 8 * np.clip(inside + slope * outside * (max(width, 1.0) / width if width > 0 else 0.0), -limit, limit)
+        return np.asarray(8.0 * np.clip(inside + slope * outside, -limit, limit))
 
 
 TRANSFORMS = {
