@@ -12,9 +12,14 @@ import pytest
 
 from pegbox.errors import SpaceError
 from pegbox.search import CategoricalRange, ContinuousRange, IntegerRange, Optimizer
+from pegbox.space import ParameterRange
 
 DOCS = Path(__file__).parents[3] / "docs" / "search.md"
-RANGES = [ContinuousRange("x", 0.0, 1.0), IntegerRange("n", 1, 9), CategoricalRange("k", ("a", "b"))]
+RANGES: list[ParameterRange] = [
+    ContinuousRange("x", 0.0, 1.0),
+    IntegerRange("n", 1, 9),
+    CategoricalRange("k", ("a", "b")),
+]
 
 
 def test_the_documented_example_runs(capsys: pytest.CaptureFixture[str]) -> None:

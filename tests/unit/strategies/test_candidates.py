@@ -26,7 +26,7 @@ class Peak:
     def score(self, Z: Floats) -> Floats:
         """Values (m,)."""
         gap = np.where(self.categorical, self.top != Z, 4.0 * (Z - self.top))
-        return -(gap**2).sum(axis=1)
+        return np.asarray(-(gap**2).sum(axis=1))
 
     def score_with_gradient(self, Z: Floats) -> tuple[Floats, Floats]:
         """Values (m,) and gradients (m, d)."""
