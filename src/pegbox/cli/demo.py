@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib.util
+import os
+import shutil
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -55,13 +57,22 @@ def run() -> int:
     client = tuner.sagemaker_session.sagemaker_client
     name = tuner.latest_tuning_job.name
     trials = _trials(client, name)
-    _print_table(trials)
+    _print_table(name, trials)
     _print_best(tuner.sagemaker_session, tuner.best_training_job(), trials)
+    command = _command()
     print("\nWhat you could type next:")
-    print(f"  pegbox show {name}")
-    print(f"  pegbox logs {tuner.best_training_job()}")
-    print('  eval "$(pegbox env)"   # then boto3 and the AWS CLI talk to your own server')
+    print(f"  {command} show {name}")
+    print(f"  {command} logs {tuner.best_training_job()}")
+    print(f'  eval "$({command} env)"   # then boto3 and the AWS CLI talk to your own server')
     return 0
+
+
+def _command() -> str:
+    """Return how this user calls ``pegbox``: by name if it is on the path, else by its place."""
+    if shutil.which("pegbox"):
+        return "pegbox"
+    beside = Path(sys.executable).with_name("pegbox")
+    return os.path.relpath(beside) if beside.is_relative_to(Path.cwd()) else str(beside)
 
 
 def _trials(client: Any, name: str) -> list[dict[str, Any]]:
@@ -79,12 +90,14 @@ def _objective(row: Mapping[str, Any]) -> float:
     return float(metric["Value"]) if metric else float("-inf")
 
 
-def _print_table(trials: Sequence[Mapping[str, Any]]) -> None:
+def _print_table(tuning_job: str, trials: Sequence[Mapping[str, Any]]) -> None:
     from rich.console import Console
     from rich.table import Table
 
     names = list(trials[0]["TunedHyperParameters"]) if trials else []
-    table = Table(title="All training jobs, best first", title_justify="left", box=None, pad_edge=False)
+    table = Table(
+        title=f"All training jobs of {tuning_job}, best first", title_justify="left", box=None, pad_edge=False
+    )
     for heading in ("training job", "status", "accuracy", *names):
         table.add_column(
             heading, no_wrap=True, justify="left" if heading in ("training job", "status") else "right"
@@ -93,7 +106,9 @@ def _print_table(trials: Sequence[Mapping[str, Any]]) -> None:
         value = _objective(row)
         tuned = [_short(row["TunedHyperParameters"][name]) for name in names]
         shown = f"{value:.4f}" if value > float("-inf") else "-"
-        table.add_row(row["TrainingJobName"], row["TrainingJobStatus"], shown, *tuned)
+        # The tuning job's name stands above; number and mark tell its jobs apart.
+        short = "-".join(row["TrainingJobName"].rsplit("-", 2)[-2:])
+        table.add_row(short, row["TrainingJobStatus"], shown, *tuned)
     console = Console()
     if not console.is_terminal:
         console = Console(width=160)
