@@ -1,5 +1,5 @@
 # The two commands of the README are `make demo` and `make test`; each does all of its own set-up.
-.PHONY: demo test lint bench bench-overhead bench-search bench-server bench-agent chaos attack simulation clean help
+.PHONY: demo test test-clients lint bench bench-overhead bench-search bench-server bench-agent chaos attack simulation clean help
 
 PY := .venv/bin/python
 # Processes start by the thousand here; without bytecode each would compile its imports again.
@@ -16,6 +16,11 @@ test:            ## everything that is not a benchmark
 	@tools/environment.sh dev
 	@tools/system_packages.sh
 	@$(PY) tools/run_tests.py
+
+test-clients:    ## unmodified AWS SDKs (1.72.1, 2.257.7) and the AWS CLI against a real server
+	@tools/environment.sh dev
+	@tools/client_environments.sh
+	@$(PY) -m pytest tests/clients
 
 lint:            ## formatting, lint, types, import contracts
 	@tools/environment.sh dev
@@ -56,4 +61,4 @@ attack:          ## 100,000 forged signatures and 100,000 fuzzed calls against a
 	@$(PY) -m pegbox.testing.attack
 
 clean:           ## remove the environment and caches
-	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf .venv .venv-clients .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache

@@ -23,6 +23,7 @@ BUDGETS = {
     "property": 2,
     "contract": 1,
     "integration": 5,
+    "clients": 4,
     "crash": 2,
     "simulation": 2,
 }
