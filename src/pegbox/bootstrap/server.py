@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import hashlib
 import hmac
 import logging
@@ -41,7 +40,7 @@ _log = logging.getLogger("pegbox.server")
 
 #: Threads that answer requests; each may wait for a commit.
 REQUEST_THREADS = 16
-#: The log is put aside at a start when it is longer than this.
+#: The log is put aside when it is longer than this.
 LOG_BYTES = 16 * 2**20
 
 
@@ -311,12 +310,11 @@ def derive(secret: bytes, purpose: str) -> bytes:
 
 
 def start_log(file: Path, level: str) -> None:
-    """Let this process log to a file; one that has grown long is put aside first."""
-    with contextlib.suppress(OSError):
-        if file.stat().st_size > LOG_BYTES:
-            file.replace(file.with_suffix(".log.1"))
+    """Let this process log to a file; one that has grown long is put aside."""
+    from logging.handlers import RotatingFileHandler
+
     os.close(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600))
-    handler = logging.FileHandler(file, encoding="utf-8")
+    handler = RotatingFileHandler(file, maxBytes=LOG_BYTES, backupCount=1, encoding="utf-8")
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s %(message)s"))
     root = logging.getLogger()
     root.addHandler(handler)

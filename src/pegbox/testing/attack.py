@@ -224,8 +224,8 @@ class _Attack:
         self.remember()
         if self.lab.start()["pid"] != self.process.pid:
             self.fault("met a fault of the server", "its process has ended")
-        log = (self.lab.home / "logs" / "server.log").read_text(errors="replace")
-        for line in log.splitlines():
+        logs = [path.read_text(errors="replace") for path in (self.lab.home / "logs").glob("server.log*")]
+        for line in "".join(logs).splitlines():
             if any(words in line for words in _FAULT_LINES):
                 self.fault("met a fault of the server", f"its log says: {line[:300]}")
 
