@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import stat
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,6 +18,7 @@ def log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A log with a small bound; afterwards this process logs as before."""
     root = logging.getLogger()
     handlers, level = list(root.handlers), root.level
+    mask = os.umask(0o077)  # As the server does before anything else.
     monkeypatch.setattr(server, "LOG_BYTES", 2_000)
     file = tmp_path / "server.log"
     server.start_log(file, "info")
@@ -25,6 +27,7 @@ def log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
         root.removeHandler(handler)
         handler.close()
     root.setLevel(level)
+    os.umask(mask)
 
 
 def test_a_long_log_is_put_aside_while_the_server_runs(log: Path) -> None:
