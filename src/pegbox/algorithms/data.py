@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -27,7 +28,7 @@ CONTENT_TYPES = {
     "application/x-recordio-protobuf": RECORDIO,
     "application/x-recordio": RECORDIO,
 }
-_LIBSVM_LINE = re.compile(rb"\s*[-+0-9.eE]+(\s+\d+:[-+0-9.eEnainf]+)+\s*(#.*)?$")
+_LIBSVM_LINE = re.compile(rb"\s*[-+0-9.eE]+(:[-+0-9.eE]+)?(\s+\d+:[-+0-9.eEnainf]+)+\s*(#.*)?$")
 
 
 @dataclass(slots=True)
@@ -110,9 +111,7 @@ def read_channel(folder: str, channel: str, content_type: str, how: Reading) -> 
     elif form == LIBSVM:
         table = _libsvm(paths, how.width)
     else:
-        columns = (
-            np.concatenate([_csv(path, how.missing) for path in paths]) if form == CSV else _parquet(paths)
-        )
+        columns = _joined([_csv(path, how.missing) for path in paths]) if form == CSV else _parquet(paths)
         table = _split(columns, channel, parameters, how)
     if table.rows == 0:
         raise CustomerError(f"channel {channel!r} has no rows; upload data with at least one")
@@ -179,9 +178,21 @@ def _split(columns: np.ndarray, channel: str, parameters: dict[str, str], how: R
     )
 
 
+def _joined(parts: Sequence[np.ndarray]) -> np.ndarray:
+    """The rows of several files."""
+    parts = [part for part in parts if part.size] or list(parts[:1])
+    widths = sorted({part.shape[1] for part in parts})
+    if len(widths) > 1:
+        raise CustomerError(f"the files have {widths} columns; give all the same number")
+    return np.concatenate(parts)
+
+
 def _csv(path: str, missing: bool) -> np.ndarray:
     try:
-        return np.loadtxt(path, delimiter=",", ndmin=2, comments=None, dtype=np.float64)
+        with warnings.catch_warnings():
+            # A file without rows is found out later.
+            warnings.simplefilter("ignore", UserWarning)
+            return np.loadtxt(path, delimiter=",", ndmin=2, comments=None, dtype=np.float64)
     except (ValueError, UnicodeDecodeError):
         # Slow, but it knows missing values and can say what is wrong.
         return _csv_by_line(path, missing)
@@ -276,9 +287,7 @@ def _parquet(paths: Sequence[str]) -> np.ndarray:
             raise CustomerError(
                 f"{name} cannot be read as Parquet with columns of numbers: {str(problem)[:200]}; correct the file"
             ) from None
-    if len({part.shape[1] for part in parts}) > 1:
-        raise CustomerError("the Parquet files differ in their number of columns; give all the same")
-    return np.concatenate(parts)
+    return _joined(parts)
 
 
 def _recordio(paths: Sequence[str], channel: str, width: int | None) -> Table:
