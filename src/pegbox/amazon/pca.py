@@ -35,11 +35,11 @@ class PCA(AmazonAlgorithmEstimatorBase):
     repo_version = 1
     DEFAULT_MINI_BATCH_SIZE = 500
 
-    num_components: Any = hp("num_components", gt(0), "An integer above zero", int)
+    num_components: Any = hp("num_components", gt(0), "Value must be an integer greater than zero", int)
     algorithm_mode: Any = hp(
         "algorithm_mode",
         isin("regular", "randomized"),
-        'One of "regular" and "randomized"',
+        'Value must be one of "regular" and "randomized"',
         str,
     )
     subtract_mean: Any = hp("subtract_mean", (), "True or False", bool)
