@@ -167,6 +167,9 @@ def _start_again(parts: Parts, picture: Picture, work: Work, active: ActiveTrain
     active.deadline = None
     active.curve = []
     active.judged = 0
+    tuning = picture.tunings.get(active.job.tuning_job_id or 0)
+    if tuning is not None and tuning.judge is not None and active.job.number is not None:
+        tuning.judge.restarted(active.job.number)
     work.tx.insert_attempt(active.attempt)
     picture.add_training(active)
     launch(parts, picture, work, active)

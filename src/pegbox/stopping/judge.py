@@ -66,6 +66,14 @@ class Judge:
         if completed and self._completed is not None:
             self._completed.add(values)
 
+    def restarted(self, number: int) -> None:
+        """Take note that a running trial starts again: only its last attempt counts.
+
+        Args:
+            number: The trial's number in its tuning job, from 1.
+        """
+        self._table.forget(number)
+
     def exhausted(self, values: Sequence[float]) -> bool:
         """Return whether a stopped trial had used its whole resource, so that its last value is final and no bound.
 

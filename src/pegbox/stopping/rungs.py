@@ -189,6 +189,12 @@ class _Rung:
             insort(column, new)
         self.losses[trial] = losses
 
+    def drop(self, trial: Hashable) -> None:
+        losses = self.losses.pop(trial, None)
+        if losses is not None:
+            for column, loss in zip(self.columns, losses, strict=True):
+                del column[bisect_left(column, loss)]
+
 
 class RungTable:
     """What trials recorded at each rung, sorted: trials that run, that ended and that were stopped.
@@ -211,6 +217,11 @@ class RungTable:
         for level, rung in self._rungs.items():
             if level <= len(values):
                 rung.put(trial, self._losses(values, level))
+
+    def forget(self, trial: Hashable) -> None:
+        """Forget a trial, for instance because it starts again from nothing."""
+        for rung in self._rungs.values():
+            rung.drop(trial)
 
     def place(self, trial: Hashable, values: Sequence[float], level: int) -> tuple[int, int, int]:
         """Return how many other trials are better at this rung by value, by promise, and how many others there are.

@@ -105,3 +105,22 @@ def test_a_rebuilt_judge_decides_alike() -> None:
             rebuilt.ended(number, values, completed=True)
         own = [3.0] * 30
         assert lived.decide(99, own) == rebuilt.decide(99, own)
+
+
+def test_a_trial_that_starts_again_is_forgotten() -> None:
+    """Only the last attempt counts, so that a judge made anew from it decides alike."""
+    plan = rung_plan(100)
+    judge = Judge(maximize=True, seed=0, plan=plan)
+    judge.decide(1, [9.0] * 20)
+    judge.decide(2, [5.0] * 20)
+    judge.restarted(1)
+    judge.decide(1, [1.0] * 3)
+    assert judge._table.place("x", [7.0] * 20, 8) == (0, 0, 1)
+
+
+def test_a_trial_beyond_the_maximum_resource_is_exhausted() -> None:
+    """Its last value is final; one that was stopped at a rung has only a bound."""
+    judge = Judge(maximize=True, seed=0, plan=rung_plan(10))
+    assert judge.exhausted([1.0] * 11)
+    assert not judge.exhausted([1.0] * 10)
+    assert not Judge(maximize=True, seed=0, auto=True).exhausted([1.0] * 11)
