@@ -1,12 +1,12 @@
 # The two commands of the README are `make demo` and `make test`; each does all of its own set-up.
-.PHONY: demo test test-clients lint bench bench-overhead bench-search bench-server bench-agent chaos attack simulation clean help
+.PHONY: demo test test-clients lint bench bench-overhead bench-search bench-early-stopping bench-server bench-agent chaos attack simulation clean help
 
 PY := .venv/bin/python
 # Processes start by the thousand here; without bytecode each would compile its imports again.
 unexport PYTHONDONTWRITEBYTECODE
 
 help:            ## list the targets
-	@grep -E '^[a-z-]+:.*##' Makefile | sed 's/:.*##/\t/' | expand -t 18
+	@grep -E '^[a-z-]+:.*##' Makefile | sed 's/:.*##/\t/' | expand -t 24
 
 demo:            ## tune a real model on real data and watch it
 	@tools/environment.sh demo
@@ -29,7 +29,7 @@ lint:            ## formatting, lint, types, import contracts
 	@.venv/bin/mypy
 	@.venv/bin/lint-imports
 
-bench: bench-server bench-agent bench-overhead bench-search  ## all benchmarks
+bench: bench-server bench-agent bench-overhead bench-search bench-early-stopping  ## all benchmarks
 
 bench-overhead:  ## trials per second beside a bare subprocess loop
 	@tools/environment.sh dev
@@ -46,6 +46,10 @@ bench-agent:     ## cold start and warm hand-over of an agent, as multiples of a
 bench-search:    ## the search beside its peers (ARGS="--long" for more)
 	@tools/environment.sh dev,bench
 	@$(PY) benchmarks/search/compare.py $(ARGS)
+
+bench-early-stopping:  ## epochs saved and regret of early stopping beside its peers
+	@tools/environment.sh dev,bench
+	@OMP_NUM_THREADS=1 $(PY) benchmarks/early_stopping.py --output benchmarks/early_stopping.md
 
 chaos:           ## kill -9 of the server during tuning, 200 cycles (CYCLES=n); a million-step simulation
 	@tools/environment.sh dev
