@@ -23,11 +23,12 @@ from pegbox.strategies.model import Model, learn
 from pegbox.strategies.recipe import DEFAULT, Recipe
 from pegbox.strategies.records import Observation, Suggestion
 from pegbox.strategies.seeds import generator
+from pegbox.strategies.stall import EVERY, fresh_draws, stalled
 from pegbox.surrogate.kernel import Layout
 
 Floats = npt.NDArray[np.float64]
 
-_SEARCH, _FALLBACK = 4, 5
+_SEARCH, _FALLBACK, _FRESH = 4, 5, 6
 #: The model speaks from this many observations on.
 _FEWEST = 2
 #: A candidate is called exploring where the deviation exceeds this share of the prior's.
@@ -102,6 +103,11 @@ def _suggest_one(question: _Question, memory: Memory) -> Suggestion:
             for row in initial_design(space, question.seed[0]):
                 if fingerprint(row) not in taken:
                     return Suggestion(space.decode(row), "initial design")
+    if question.seed[1] % EVERY == 0 and stalled(evidence.y, question.design):
+        draws = fresh_draws(space.encoding, question.tried, 64, generator(question.seed, _FRESH))
+        for row in draws:
+            if fingerprint(row) not in taken:
+                return Suggestion(space.decode(row), "exploring", warnings=tuple(warnings))
     if len(evidence.y) >= _FEWEST:
         for fitted in (True, False):
             try:
