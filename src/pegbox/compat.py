@@ -45,7 +45,7 @@ _SAME = frozenset(
     }
 )
 #: Modules that are kept elsewhere here.
-_ELSEWHERE = {"utils": "pegbox._sdk.naming"}
+_ELSEWHERE = {"amazon.common": "pegbox._sdk.recordio", "utils": "pegbox._sdk.naming"}
 
 
 def install_as_sagemaker(api: str = "v1") -> None:

@@ -7,6 +7,7 @@ import os
 from typing import Any
 
 from pegbox._sdk.target import Target
+from pegbox.errors import ServerError
 
 #: Attempts of one request, the first included; a server that restarts is back within them.
 ATTEMPTS = 4
@@ -46,6 +47,21 @@ def _loader() -> Any:
     return create_loader()
 
 
+def _s3_url(target: Target) -> str:
+    """Return where the buckets of another server are offered over S3.
+
+    Raises:
+        ServerError: Nothing says where.
+    """
+    url = os.environ.get("AWS_ENDPOINT_URL_S3")
+    if not url:
+        raise ServerError(
+            f"the buckets of {target.url} are reached over S3: start that server with 'pegbox server start --s3' and set "
+            "AWS_ENDPOINT_URL_S3 to the address that its 'pegbox env' prints"
+        )
+    return url
+
+
 def make_client(target: Target, service: str, boto_session: Any) -> Any:
     """Return a client of an AWS service that speaks to the target.
 
@@ -63,7 +79,7 @@ def make_client(target: Target, service: str, boto_session: Any) -> Any:
     if target.url and service not in ("s3", "sts", "iam"):
         options["endpoint_url"] = target.url
     if target.key is not None:
-        options["endpoint_url"] = target.url
+        options["endpoint_url"] = _s3_url(target) if service == "s3" else target.url
         # The stubs do not know every option of Config.
         settings: dict[str, Any] = {"ignore_configured_endpoint_urls": True}
         options["config"] = Config(

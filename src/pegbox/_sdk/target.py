@@ -84,6 +84,9 @@ def resolve(endpoint_url: str | None, boto_session: Any, version: str) -> Target
         VersionMismatch: An older local server is busy.
     """
     if endpoint_url is None and boto_session is not None:
+        mine = _own_server_of_environment()
+        if mine is not None:
+            return _target_of(mine)
         region = getattr(boto_session, "region_name", None)
         return Target(url=None, region=_checked_region(region), chosen_by="boto_session")
     choice = endpoint_choice(endpoint_url)
@@ -155,6 +158,16 @@ def _endpoint_target(url: str, chosen_by: str, boto_session: Any) -> Target:
             "home, or PEGBOX_ACCESS_KEY_ID and PEGBOX_SECRET_ACCESS_KEY, or pass boto_session"
         )
     return Target(url=url, region=region, chosen_by=chosen_by)
+
+
+def _own_server_of_environment() -> LocalServer | None:
+    """Return this user's own server if AWS's variables lead every boto3 client to it, as after ``pegbox env``."""
+    for variable in ENDPOINT_VARIABLES[1:]:
+        url = os.environ.get(variable)
+        if url:
+            mine = local_server.find(local_server.home_folder()) if is_loopback(url) else None
+            return mine if mine is not None and _same_place(mine.url, url) else None
+    return None
 
 
 def _same_place(one: str, other: str) -> bool:

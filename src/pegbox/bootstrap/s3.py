@@ -39,6 +39,8 @@ STOP_SECONDS = 5.0
 PORT_SECONDS = 3.0
 #: Seconds before the helper is started again: doubled each time it ended soon after its start.
 PAUSES = (0.1, 30.0)
+#: The helper's log is put aside at a start when it is longer than this.
+LOG_BYTES = 16 * 2**20
 #: A helper that ran for so many seconds had started well.
 STEADY_SECONDS = 10.0
 #: What is no object: files that are being written by the SDK and the agents, names that stand for keys no file can have, and
@@ -130,20 +132,27 @@ class S3Endpoint:
         try:
             while True:
                 began = time.monotonic()
-                self._process = await self._spawn(program, listener)
-                status = await self._process.wait()
+                ended = await self._run(program, listener)
                 steady = time.monotonic() - began > STEADY_SECONDS
                 self._early_ends = 0 if steady else self._early_ends + 1
                 pause = shortest if steady else min(2 * pause, longest)
-                _log.warning("the S3 helper ended with status %s; it is started again in %g s", status, pause)
+                _log.warning("the S3 helper %s; it is started again in %g s", ended, pause)
                 await asyncio.sleep(pause)
         finally:
             await self._end()
 
+    async def _run(self, program: str, listener: socket.socket) -> str:
+        """Run the helper until it ends, and say how it did."""
+        try:
+            self._process = await self._spawn(program, listener)
+        except OSError as error:
+            return f"cannot be started ({error})"
+        return f"ended with status {await self._process.wait()}"
+
     async def _spawn(self, program: str, listener: socket.socket) -> asyncio.subprocess.Process:
         tie = str(Path(__file__).with_name("die_with_parent.py"))
         descriptor = listener.fileno()
-        log = os.open(self.log_file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        log = _open_log(self.log_file)
         try:
             return await asyncio.create_subprocess_exec(
                 *(sys.executable, "-I", "-S", tie, str(os.getpid()), str(descriptor)),
@@ -222,6 +231,14 @@ def _answers(url: str) -> bool:
         return False
     finally:
         connection.close()
+
+
+def _open_log(file: Path) -> int:
+    """Open the helper's log to append to it; one that has grown long is put aside first."""
+    with contextlib.suppress(OSError):
+        if file.stat().st_size > LOG_BYTES:
+            file.replace(file.with_suffix(".log.1"))
+    return os.open(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
 
 
 def _tail(file: Path) -> str:

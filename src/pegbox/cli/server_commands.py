@@ -81,6 +81,8 @@ def print_status(as_json: bool) -> None:
         shown["stays"] = (
             "until it has been idle for a time" if server["auto"] else "until 'pegbox server stop'"
         )
+        if server["s3"]:
+            shown["s3"] = server["s3"]
     print_facts(shown)
 
 

