@@ -68,9 +68,11 @@ def parse(image: str) -> ParsedImage:
 
 
 def is_built_in_algorithm(image: str) -> bool:
-    """Tell whether an image is one of Amazon's built-in algorithms, which bring their own metrics."""
+    """Tell whether an image without a script is a built-in algorithm, which brings its own metrics."""
     repository = image.rsplit("/", 1)[-1].partition(":")[0]
-    return repository == LIGHTGBM_IMAGE or repository in registries.ALGORITHM_GROUPS
+    return (
+        repository in (LIGHTGBM_IMAGE, _REPOSITORIES["xgboost"]) or repository in registries.ALGORITHM_GROUPS
+    )
 
 
 def retrieve(

@@ -197,7 +197,9 @@ class AmazonAlgorithmEstimatorBase(EstimatorBase):
             if owner is AmazonAlgorithmEstimatorBase:
                 break
             for attribute, described in vars(owner).items():
-                if isinstance(described, Hyperparameter) and described.name in values:
+                # The size of records comes with the records.
+                known = isinstance(described, Hyperparameter) and described.name != "feature_dim"
+                if known and described.name in values:
                     found.setdefault(attribute, values[described.name])
         return {name: value for name, value in found.items() if value is not None}
 

@@ -61,10 +61,11 @@ class Hyperparameter:
         if value is None:
             return
         if not all(check(value) for check in self.validation):
-            raise ValueError(
-                f"Invalid hyperparameter value {value} for {self.name}"
-                + (f". Expecting: {self.validation_message}" if self.validation_message else "")
-            )
+            raise ValueError(self._refusal(value))
+
+    def _refusal(self, value: Any) -> str:
+        expected = f". Expecting: {self.validation_message}" if self.validation_message else ""
+        return f"Invalid hyperparameter value {value} for {self.name}{expected}"
 
     def __get__(self, instance: Any, owner: type) -> Any:
         if instance is None:
@@ -76,7 +77,10 @@ class Hyperparameter:
 
     def __set__(self, instance: Any, value: Any) -> None:
         if value is not None:
-            value = self.data_type(value)
+            try:
+                value = self.data_type(value)
+            except (TypeError, ValueError) as error:
+                raise ValueError(self._refusal(repr(value))) from error
         self.validate(value)
         instance.__dict__.setdefault("_hyperparameters", {})[self.name] = value
 
