@@ -81,7 +81,7 @@ def print_status(as_json: bool) -> None:
         shown["stays"] = (
             "until it has been idle for a time" if server["auto"] else "until 'pegbox server stop'"
         )
-        if server["s3"]:
+        if server.get("s3"):
             shown["s3"] = server["s3"]
     print_facts(shown)
 
