@@ -9,7 +9,7 @@ spread      median of the initial design minus the best value                   
 ==========  ==========================================================================  ==========
 
 Where a choice or a small integer decides the basin, a model that saw the good level once, at a bad place of its other
-parameters, condemns it and polishes a poor one for ever. So while gain < 1 % of spread, every third suggestion is a
+parameters, condemns it and polishes a poor one for ever. So while gain < 0.3 % of spread, every third suggestion is a
 fresh draw at the least tried level of one small column, which no model can veto.
 """
 
@@ -24,7 +24,7 @@ Floats = npt.NDArray[np.float64]
 
 WINDOW = 12
 EVERY = 3
-_NEGLIGIBLE = 0.01
+_NEGLIGIBLE = 0.003
 _SMALL = 12
 
 
