@@ -51,9 +51,9 @@ bench-early-stopping:  ## epochs saved and regret of early stopping beside its p
 	@tools/environment.sh dev,bench
 	@OMP_NUM_THREADS=1 $(PY) benchmarks/early_stopping.py --output benchmarks/early_stopping.md
 
-chaos:           ## kill -9 of the server during tuning, 200 cycles (CYCLES=n); a million-step simulation
+chaos:           ## kill -9 of the server during tuning, 200 cycles (CYCLES=n VICTIMS=server,agent,suggester); 10,000 seeds of the simulation
 	@tools/environment.sh dev
-	@$(PY) -m pegbox.testing.chaos --cycles $${CYCLES:-200}
+	@$(PY) -m pegbox.testing.chaos --cycles $${CYCLES:-200} --victims $${VICTIMS:-server}
 	@$(PY) -m pegbox.testing.simulation --seeds $${SEEDS:-10000}
 
 simulation:      ## the deterministic simulation with 1,000 seeds
