@@ -86,9 +86,10 @@ class HyperbandStrategyConfig:
         self.min_resource = min_resource
 
     def to_input_req(self) -> dict[str, Any]:
-        """Return the request's ``HyperbandStrategyConfig``."""
+        """Return the request's ``HyperbandStrategyConfig``; what is None is left to the service."""
+        resources = {"MinResource": self.min_resource, "MaxResource": self.max_resource}
         return {
-            "HyperbandStrategyConfig": {"MinResource": self.min_resource, "MaxResource": self.max_resource}
+            "HyperbandStrategyConfig": {name: value for name, value in resources.items() if value is not None}
         }
 
 

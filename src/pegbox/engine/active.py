@@ -140,8 +140,9 @@ class ActiveTuning:
         emitted = objective in trial.final_metrics
         self.tally = self.tally.seen(trial.status, emitted=emitted)
         self.history.append(self._observation(trial, curve).to_json())
-        if trial.objective is not None and math.isfinite(trial.objective) and not self._cut(trial, curve):
-            self.progress = self.progress.seen(trial.objective)
+        final = final_value(trial, self.judge, curve)
+        if final is not None:
+            self.progress = self.progress.seen(final)
         if trial.started_at is not None and trial.ended_at is not None:
             self.durations.append((trial.ended_at - trial.started_at).total_seconds())
         if trial.status is TrainingStatus.FAILED:
@@ -154,11 +155,6 @@ class ActiveTuning:
                 self.judge.ended(trial.number, curve, completed=completed)
             self.live.pop(trial.number, None)
             self.values.pop(trial.number, None)
-
-    def _cut(self, trial: TrainingJob, curve: Sequence[float]) -> bool:
-        """Return whether a trial was stopped early: its value then says nothing of progress or convergence."""
-        early = trial.status is TrainingStatus.STOPPED and trial.stop_reason is StopReason.EARLY_STOP
-        return early and not (self.judge is not None and self.judge.exhausted(curve))
 
     def _observation(self, trial: TrainingJob, curve: Sequence[float]) -> Observation:
         return observation_of(trial, self.values.get(trial.number or 0), self.spec, curve)
@@ -178,6 +174,23 @@ def observation_of(
         status=trial.status.value.lower(),
         curve=sparse_curve(curve),
     )
+
+
+def stopped_early(trial: TrainingJob) -> bool:
+    """Return whether early stopping ended a trial."""
+    return trial.status is TrainingStatus.STOPPED and trial.stop_reason is StopReason.EARLY_STOP
+
+
+def final_value(trial: TrainingJob, judge: Judge | None, curve: Sequence[float]) -> float | None:
+    """Return the objective of a finished trial if it counts for target, progress and convergence.
+
+    What early stopping cut short has no final value, unless the trial had used its whole resource.
+    """
+    if trial.objective is None or not math.isfinite(trial.objective):
+        return None
+    if stopped_early(trial) and not (judge is not None and judge.exhausted(curve)):
+        return None
+    return trial.objective
 
 
 def judge_for(job: TuningJob, spec: TuningSpec) -> Judge | None:

@@ -13,14 +13,15 @@ from typing import Any
 
 from pegbox.domain.names import parse_arn
 from pegbox.domain.records import TrainingJob, TuningJob
-from pegbox.domain.statuses import ObjectiveStatus
 from pegbox.engine import views
+from pegbox.engine.active import curve_of, final_value, judge_for, stopped_early
 from pegbox.engine.handlers import resource_id
 from pegbox.engine.images import BUILT_IN
 from pegbox.engine.log_queries import LogQueries
 from pegbox.engine.metric_queries import MetricQueries
 from pegbox.engine.outcomes import notices_of
 from pegbox.engine.parts import Parts
+from pegbox.engine.specs import read_tuning
 from pegbox.errors import ResourceNotFound, ValidationException
 from pegbox.ports.logs import LogReader
 from pegbox.ports.store import Page
@@ -189,8 +190,13 @@ class Queries(LogQueries, MetricQueries):
             return known
         finished = [t for t in self._reader.trials(job.id) if t.observed_seq is not None]
         finished.sort(key=lambda trial: trial.observed_seq or 0)
-        counted = (t.objective for t in finished if t.objective_status is ObjectiveStatus.SUCCEEDED)
-        since = progress_of((v for v in counted if v is not None), maximize=maximize).since
+        spec = read_tuning(job.request, breaker=1, compute_ahead=False)
+        judge = judge_for(job, spec)
+        finals = (
+            final_value(t, judge, curve_of(self._reader, t, spec) if stopped_early(t) else ())
+            for t in finished
+        )
+        since = progress_of((v for v in finals if v is not None), maximize=maximize).since
         if job.status.terminal:
             if len(self._settled) >= _SETTLED:
                 self._settled.clear()

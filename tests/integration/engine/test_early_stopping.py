@@ -16,11 +16,12 @@ from pegbox.domain.records import TrainingJob
 from pegbox.domain.statuses import ObjectiveStatus, StopReason, TrainingStatus, TuningStatus
 from pegbox.engine.active import ActiveTuning
 from pegbox.engine.parts import Work
+from pegbox.engine.queries import Queries
 from pegbox.engine.recovery import load_picture, load_tuning
 from pegbox.engine.replay import replay_request
 from pegbox.errors import ValidationException
 from pegbox.executors.simulated import Faults
-from pegbox.testing.simulated_ports import real_strategy
+from pegbox.testing.simulated_ports import SimulatedLogs, real_strategy
 from pegbox.testing.simulation import NO_DANGERS, NO_FAULTS, Dangers, World, simulated_policy, tuning_request
 
 EPOCHS = 30
@@ -192,6 +193,10 @@ def test_stopped_trials_say_nothing_of_convergence() -> None:
     completed = [trial for trial in trials if trial.status is TrainingStatus.COMPLETED]
     assert (job.launched, tuning.progress.evaluated) == (40, len(completed))
     assert len(completed) < 20
+    queries = Queries(world.parts, SimulatedLogs(), world.controller.not_improving)
+    described = queries.describe_hyper_parameter_tuning_job({"HyperParameterTuningJobName": "job"})
+    details = described["TuningJobCompletionDetails"]
+    assert details["NumberOfTrainingJobsObjectiveNotImproving"] == tuning.progress.since
 
 
 def test_a_trial_that_used_the_maximum_resource_is_evaluated() -> None:

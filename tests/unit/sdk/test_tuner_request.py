@@ -429,3 +429,11 @@ def test_old_and_new_session_keywords_build_one_request() -> None:
     assert first == second
     with pytest.raises(ValueError, match="exactly one of training_config"):
         session.create_tuning_job("n", config)
+
+
+def test_hyperband_resources_that_are_not_known_are_not_sent() -> None:
+    """A job made elsewhere with a maximum only is attached and sent again as it was."""
+    described = {"HyperbandStrategyConfig": {"MaxResource": 9}}
+    again = StrategyConfig.from_job_desc(described)
+    assert again is not None
+    assert again.to_input_req() == described
