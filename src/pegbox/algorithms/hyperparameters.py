@@ -61,7 +61,7 @@ class Spec:
     def accepted(self) -> str:
         """What is accepted, in words."""
         if self.choices:
-            words = "one of " + ", ".join(self.choices)
+            words = ("a list of " if self.kind == "list" else "one of ") + ", ".join(self.choices)
         elif self.kind == "boolean":
             words = "True or False"
         elif self.kind in ("integer", "float"):
@@ -120,6 +120,8 @@ SHARED = (
     text("_num_kv_servers", without_effect="one machine has no key-value store"),
     text("_num_gpus", without_effect="built-in algorithms compute on the CPU"),
 )
+#: Where these have no effect, they would have changed the use of memory, not the model; SDKs send them unasked.
+_UNTOLD = ("mini_batch_size", "force_dense")
 #: Added by the service.
 OBJECTIVE = "_tuning_objective_metric"
 
@@ -160,7 +162,7 @@ def read_all(
         except ValueError as accepted:
             problems.append(f"hyperparameter {given}={raw!r} is not accepted; give {accepted}")
             continue
-        if spec.without_effect and values[name] != spec.default:
+        if spec.without_effect and values[name] != spec.default and name not in _UNTOLD:
             warn(f"hyperparameter {given}={raw} has no effect here: {spec.without_effect}")
     for spec in table.values():
         if spec.default is REQUIRED and spec.name not in values and not _mentioned(spec.name, problems):

@@ -22,7 +22,7 @@ from pegbox.algorithms.program import Job, check_finite
 HYPERPARAMETERS = (
     integer("feature_dim", REQUIRED, 1),
     integer("num_topics", REQUIRED, 1),
-    integer("mini_batch_size", REQUIRED, 1),
+    integer("mini_batch_size", REQUIRED, 1, without_effect="the rows are taken at once"),
     number("alpha0", 1.0, 0, open_low=True),
     integer("max_restarts", 10, 1),
     integer("max_iterations", 1000, 1),

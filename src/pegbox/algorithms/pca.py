@@ -18,7 +18,7 @@ from pegbox.algorithms.program import Job, check_finite
 
 HYPERPARAMETERS = (
     integer("feature_dim", REQUIRED, 1),
-    integer("mini_batch_size", REQUIRED, 1),
+    integer("mini_batch_size", REQUIRED, 1, without_effect="the rows are taken at once"),
     integer("num_components", REQUIRED, 1),
     choice("algorithm_mode", "regular", "regular", "randomized"),
     integer("extra_components", -1, -1),

@@ -69,6 +69,7 @@ class AmazonAlgorithmEstimatorBase(EstimatorBase):
 
     @data_location.setter
     def data_location(self, data_location: str) -> None:
+        """Store records below another ``s3://`` address."""
         if not data_location.startswith("s3://"):
             raise ValueError(f'Expecting an S3 URL beginning with "s3://". Got "{data_location}"')
         self._data_location = data_location if data_location.endswith("/") else data_location + "/"

@@ -250,7 +250,7 @@ _ALL = (
             "nthread num_parallel_tree objective one_drop process_type rate_drop refresh_leaf sample_type scale_pos_weight "
             "seed sampling_method single_precision_histogram sketch_eps skip_drop subsample tree_method "
             "tweedie_variance_power updater use_dask_gpu_training verbosity silent huber_slope dsplit prob_buffer_row "
-            "save_model_on_termination accuracy_top_k"
+            "save_model_on_termination"
         ),
         libraries={"numpy": "numpy", "scipy": "scipy", "xgboost": "xgboost-cpu"},
     ),

@@ -48,6 +48,7 @@ def algorithm_problems(
     static: Collection[str],
     tuned: Collection[str],
     objective: tuple[str, str | None] | None,
+    channels: Collection[str] = (),
 ) -> list[str]:
     """Return everything wrong with a request for a built-in algorithm.
 
@@ -59,6 +60,7 @@ def algorithm_problems(
         static: Their names.
         tuned: Names of tuned hyperparameters.
         objective: Metric and type (``Minimize`` or ``Maximize``, or None if it is not known) that are tuned, or None.
+        channels: Names of the channels; the one that the objective is measured on must be there.
     """
     image = specification.get("TrainingImage")
     problems = []
@@ -84,7 +86,9 @@ def algorithm_problems(
             "Delete untunable hyperparameters."
         )
     if objective is not None:
-        problems += _objective(algorithm, image, *objective)
+        problems += _objective(algorithm, image, *objective) or _missing_channel(
+            objective[0], channels, prefix
+        )
     return problems
 
 
@@ -114,3 +118,14 @@ def _objective(algorithm: BuiltInAlgorithm, image: Any, name: str, kind: str | N
             f"{image} algorithm. Choose a valid objective metric type: {metric.direction}."
         ]
     return []
+
+
+def _missing_channel(metric: str, channels: Collection[str], prefix: str) -> list[str]:
+    channel, colon, _ = metric.partition(":")
+    if not colon or channel in channels:
+        return []
+    there = ", ".join(channels) or "none"
+    return [
+        f"{prefix}InputDataConfig: the objective {metric!r} is measured on channel {channel!r}, which is not there (there is "
+        f"{there}); add it, or choose another objective"
+    ]

@@ -65,6 +65,7 @@ def definition_problems(
             static=statics,
             tuned=tuned,
             objective=None if objective is None else (objective, objective_type),
+            channels=[item["ChannelName"] for item in definition.get("InputDataConfig") or ()],
         )
     else:
         problems += _metrics(algorithm, objective, prefix, limits)

@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from pegbox._sdk.recordio import write_numpy_to_dense_tensor, write_spmatrix_to_sparse_tensor
-from pegbox.algorithms.registry import load_model, predict
+from pegbox.algorithms.hyperparameters import REQUIRED
+from pegbox.algorithms.registry import load_model, module_of, predict
 from pegbox.domain.builtin_algorithms import ALGORITHMS
 
 
@@ -62,3 +63,24 @@ def csv(features: np.ndarray, labels: np.ndarray | None = None) -> bytes:
     packed = io.BytesIO()
     np.savetxt(packed, columns, delimiter=",", fmt="%.9g")
     return packed.getvalue()
+
+
+def hyperparameter_tables() -> str:
+    """The tables of ``docs/algorithms.md``: hyperparameters and metrics of every algorithm, from the programs themselves."""
+    parts = []
+    for name, algorithm in ALGORITHMS.items():
+        lines = [f"### {name}", "", "| Hyperparameter | Default | Accepted |", "|---|---|---|"]
+        for spec in module_of(name).HYPERPARAMETERS:
+            default = (
+                "required"
+                if spec.default is REQUIRED
+                else ""
+                if spec.default is None
+                else f"`{spec.default}`"
+            )
+            note = f"; no effect: {spec.without_effect}" if spec.without_effect else ""
+            lines.append(f"| `{spec.name}` | {default} | {spec.accepted}{note} |")
+        lines += ["", "| Metric | Tuned by |", "|---|---|"]
+        lines += [f"| `{item.name}` | {item.direction or 'not tunable'} |" for item in algorithm.metrics]
+        parts.append("\n".join(lines))
+    return "\n\n".join(parts) + "\n"

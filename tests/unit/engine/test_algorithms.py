@@ -14,7 +14,8 @@ from pegbox.engine.definitions import regex_fault
 
 def _problems(name: str, **more: Any) -> list[str]:
     arguments: dict[str, Any] = {
-        "prefix": "D.", "hyperparameters": "Static", "static": (), "tuned": (), "objective": None, **more,
+        "prefix": "D.", "hyperparameters": "Static", "static": (), "tuned": (), "objective": None,
+        "channels": ("train", "validation", "test"), **more,
     }  # fmt: skip
     specification = {"TrainingImage": f"{name}:1", **arguments.pop("specification", {})}
     return algorithm_problems(ALGORITHMS[name], specification, **arguments)
@@ -64,3 +65,10 @@ def test_images_of_algorithms() -> None:
     assert algorithm_of("my-kmeans:1") is None
     assert "script of your own" in (absent("1.dkr.ecr.us-east-1.amazonaws.com/object2vec:1") or "")
     assert absent("mine:1") is None
+
+
+def test_the_objective_needs_its_channel() -> None:
+    """A metric of a channel that is not there would never come."""
+    (problem,) = _problems("kmeans", objective=("test:msd", "Minimize"), channels=["train"])
+    assert "measured on channel 'test', which is not there (there is train)" in problem
+    assert _problems("lightgbm", objective=("auc", "Maximize"), channels=["train"]) == []
