@@ -53,7 +53,7 @@ CONFIGS = st.fixed_dictionaries(
         "ParameterRanges": ranges(),
     },
     optional={
-        "TrainingJobEarlyStoppingType": st.just("Off"),
+        "TrainingJobEarlyStoppingType": st.sampled_from(["Off", "Auto"]),
         "RandomSeed": st.integers(0, 2**31),
         "TuningJobCompletionCriteria": _optional(
             TargetObjectiveMetricValue=st.floats(-9, 9),
