@@ -14,6 +14,7 @@ from pegbox.algorithms import scores
 from pegbox.algorithms.data import CSV, LIBSVM, PARQUET, RECORDIO, Reading, Table
 from pegbox.algorithms.errors import CustomerError
 from pegbox.algorithms.hyperparameters import REQUIRED, Spec, choice, integer, number, text
+from pegbox.algorithms.linear_losses import sigmoid
 from pegbox.algorithms.program import Job
 
 _CPU = "training uses the CPU of one machine"
@@ -170,7 +171,7 @@ def train(job: Job) -> None:
     if parameters.get("tree_method") == "gpu_hist":
         job.warn(f"tree_method=gpu_hist is computed as hist: {_CPU}")
         parameters["tree_method"] = "hist"
-    native, added = _metrics(job, values, [name for _, name in evals])
+    native, added, tuned = _metrics(job, values, [name for _, name in evals])
     if native:
         parameters["eval_metric"] = native
     if added:
@@ -181,11 +182,9 @@ def train(job: Job) -> None:
             evals[0][0],
             num_boost_round=values["num_round"],
             evals=evals,
-            custom_metric=_custom(added) if added else None,
-            early_stopping_rounds=_patience(job, values, validation),
-            maximize=_goes_up([*native, *added][-1]) if native or added else None,
+            custom_metric=_custom(added, parameters) if added else None,
             verbose_eval=False,
-            callbacks=[_Printer(job)],
+            callbacks=[_Printer(job), *_stopping(values, validation, tuned)],
         )
     except (xgboost.core.XGBoostError, ValueError, TypeError) as problem:
         lines = [line for line in str(problem).splitlines() if line.strip() and "Stack trace" not in line]
@@ -215,8 +214,10 @@ def _matrix(table: Table, channel: str, width: int) -> Any:
     return xgboost.DMatrix(features, label=labels, weight=table.weights, missing=_MISSING)
 
 
-def _metrics(job: Job, values: dict[str, Any], channels: list[str]) -> tuple[list[str], list[str]]:
-    """The library's and our own metrics to evaluate; the tuned one is last, for early stopping goes by the last."""
+def _metrics(
+    job: Job, values: dict[str, Any], channels: list[str]
+) -> tuple[list[str], list[str], str | None]:
+    """The library's and our own metrics to evaluate, and the one that early stopping goes by."""
     names = [item.strip() for item in (values["eval_metric"] or "").strip("[]").replace('"', "").split(",")]
     names = [name for name in names if name]
     channel, _, tuned = (job.objective or "").partition(":")
@@ -226,29 +227,38 @@ def _metrics(job: Job, values: dict[str, Any], channels: list[str]) -> tuple[lis
                 f"the objective {job.objective} needs channel {channel!r}; give it, or tune train:{tuned}"
             )
         names = [*(name for name in names if name != tuned), tuned]
-    return [name for name in names if name not in _ADDED], [name for name in names if name in _ADDED]
+    native = [name for name in names if name not in _ADDED]
+    return native, [name for name in names if name in _ADDED], names[-1] if names else None
 
 
-def _custom(names: list[str]) -> Callable[[np.ndarray, Any], list[tuple[str, float]]]:
+def _custom(
+    names: list[str], parameters: dict[str, Any]
+) -> Callable[[np.ndarray, Any], list[tuple[str, float]]]:
     def measure(predicted: np.ndarray, matrix: Any) -> list[tuple[str, float]]:
         labels = matrix.get_label()
+        if parameters["objective"] == "multi:softmax":
+            # It predicts labels where the measures want a column for each class.
+            predicted = np.eye(parameters["num_class"])[predicted.astype(int)]
+        elif parameters["objective"] == "binary:logitraw":
+            predicted = sigmoid(predicted)
         return [(name, _ADDED[name](labels, predicted)) for name in names]
 
     return measure
 
 
-def _patience(job: Job, values: dict[str, Any], validation: Table | None) -> int | None:
+def _stopping(values: dict[str, Any], validation: Table | None, metric: str | None) -> list[Any]:
     rounds = values["early_stopping_rounds"]
-    if rounds is not None and validation is None:
+    if rounds is None:
+        return []
+    if validation is None:
         raise CustomerError(
             "early_stopping_rounds needs channel 'validation'; give it or leave the hyperparameter out"
         )
-    return None if rounds is None else int(rounds)
-
-
-def _goes_up(name: str) -> bool | None:
-    """Whether more is better, for metrics of our own; the library knows its own."""
-    return name != "mse" if name in _ADDED else None
+    # Whether more is better the library knows of its own metrics only.
+    up = metric != "mse" if metric in _ADDED else None
+    return [
+        xgboost.callback.EarlyStopping(rounds=rounds, metric_name=metric, data_name="validation", maximize=up)
+    ]
 
 
 def load_model(folder: str) -> Any:

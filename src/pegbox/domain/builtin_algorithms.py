@@ -39,6 +39,8 @@ class BuiltInAlgorithm:
     name: str
     metrics: tuple[AlgorithmMetric, ...]
     hyperparameters: frozenset[str]
+    #: Channels that it reads; the first is required.
+    channels: tuple[str, ...]
     #: Modules that the program imports -> the package that has them.
     libraries: Mapping[str, str]
     #: Part of Pegbox that brings these packages.
@@ -127,6 +129,7 @@ _SKLEARN = {"numpy": "numpy", "scipy": "scipy", "sklearn": "scikit-learn"}
 _ALL = (
     BuiltInAlgorithm(
         name="kmeans",
+        channels=("train", "test"),
         metrics=(
             *(
                 _quality(channel, name, "Minimize")
@@ -144,6 +147,7 @@ _ALL = (
     ),
     BuiltInAlgorithm(
         name="pca",
+        channels=("train", "test"),
         # AWS names no metric to tune PCA by; these are Pegbox's own.
         metrics=(
             _quality("train", "explained_variance_ratio", "Maximize"),
@@ -158,6 +162,7 @@ _ALL = (
     ),
     BuiltInAlgorithm(
         name="linear-learner",
+        channels=("train", "validation", "test"),
         metrics=(
             *(
                 _quality(channel, name, direction)
@@ -180,6 +185,7 @@ _ALL = (
     ),
     BuiltInAlgorithm(
         name="knn",
+        channels=("train", "test"),
         metrics=(
             _quality("test", "accuracy", "Maximize"),
             _quality("test", "mse", "Minimize"),
@@ -194,6 +200,7 @@ _ALL = (
     ),
     BuiltInAlgorithm(
         name="randomcutforest",
+        channels=("train", "test"),
         metrics=(
             *(_quality("test", name, "Maximize") for name in ("f1", "accuracy", "precision", "recall")),
             _THROUGHPUT,
@@ -206,6 +213,7 @@ _ALL = (
     ),
     BuiltInAlgorithm(
         name="factorization-machines",
+        channels=("train", "test"),
         metrics=(
             *(
                 _quality(channel, name, direction)
@@ -225,6 +233,7 @@ _ALL = (
     ),
     BuiltInAlgorithm(
         name="lda",
+        channels=("train", "test"),
         metrics=(
             _quality("test", "pwll", "Maximize"),
             _quality("train", "pwll", "Maximize"),
@@ -238,6 +247,7 @@ _ALL = (
     ),
     BuiltInAlgorithm(
         name="xgboost",
+        channels=("train", "validation"),
         metrics=tuple(
             _boosted(channel, name, direction)
             for channel in ("validation", "train")
@@ -256,6 +266,7 @@ _ALL = (
     ),
     BuiltInAlgorithm(
         name="lightgbm",
+        channels=("train", "validation"),
         # AWS names these metrics without their channel; each is the validation channel's, or without one the train channel's.
         metrics=tuple(
             AlgorithmMetric(name, rf"\[\d+\].*\s{re.escape(name)}: {_NUMBER}(?:\s|$)", direction)

@@ -60,7 +60,7 @@ def algorithm_problems(
         static: Their names.
         tuned: Names of tuned hyperparameters.
         objective: Metric and type (``Minimize`` or ``Maximize``, or None if it is not known) that are tuned, or None.
-        channels: Names of the channels; the one that the objective is measured on must be there.
+        channels: Names of the channels.
     """
     image = specification.get("TrainingImage")
     problems = []
@@ -70,6 +70,7 @@ def algorithm_problems(
             "You can't override the metric definitions for Amazon SageMaker algorithms. Please retry your request without "
             f"specifying metric definitions. ({prefix}AlgorithmSpecification.MetricDefinitions)"
         )
+    problems += _channels(algorithm, channels, prefix)
     problems += _missing_libraries(algorithm, f"{prefix}AlgorithmSpecification.TrainingImage: {image!r}")
     known = ", ".join(sorted(name for name in algorithm.hyperparameters if not name.startswith("_")))
     own_names = {name for name in static if name.startswith(("sagemaker_", "_tuning_"))}
@@ -118,6 +119,21 @@ def _objective(algorithm: BuiltInAlgorithm, image: Any, name: str, kind: str | N
             f"{image} algorithm. Choose a valid objective metric type: {metric.direction}."
         ]
     return []
+
+
+def _channels(algorithm: BuiltInAlgorithm, channels: Collection[str], prefix: str) -> list[str]:
+    known = ", ".join(algorithm.channels)
+    there = ", ".join(channels) or "none"
+    problems = [
+        f"{prefix}InputDataConfig: channel {name!r} is not known to {algorithm.name}, which reads {known}; rename or remove it"
+        for name in channels
+        if name not in algorithm.channels
+    ]
+    if algorithm.channels[0] not in channels:
+        problems.append(
+            f"{prefix}InputDataConfig: channel {algorithm.channels[0]!r} is missing (there is {there}); add it"
+        )
+    return problems
 
 
 def _missing_channel(metric: str, channels: Collection[str], prefix: str) -> list[str]:

@@ -341,3 +341,32 @@ def test_the_documentation_lists_what_the_programs_take() -> None:
     """The tables of docs/algorithms.md are those of the programs."""
     page = Path(__file__).parents[3] / "docs" / "algorithms.md"
     assert page.read_text().endswith("compares it. -->\n\n" + hyperparameter_tables())
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_each_program_reads_the_channels_that_the_server_lets_through(run: Train, name: str) -> None:
+    """No more and no fewer."""
+    needed = {
+        spec.name: spec.choices[0] if spec.choices else "3"
+        for spec in module_of(name).HYPERPARAMETERS
+        if spec.default is hyperparameters.REQUIRED
+    }
+    bad = run(name, needed, {"other": b"1"})
+    assert bad.failure.endswith(f"it reads {', '.join(ALGORITHMS[name].channels)}")
+
+
+def test_xgboost_measures_classes_whatever_the_objective_predicts(run: Train) -> None:
+    """Labels, probabilities and raw scores give the same kind of accuracy; early stopping goes by the tuned metric."""
+    three = {"train": csv(WINE[:120], KIND[:120]), "validation": csv(WINE[120:], KIND[120:])}
+    two = {"train": csv(CANCER[:400], IS_BENIGN[:400]), "validation": csv(CANCER[400:], IS_BENIGN[400:])}
+    common = {"num_round": 20, "nthread": 1, "early_stopping_rounds": 3, "eval_metric": "f1,accuracy"}
+    for objective, more, data in (
+        ("multi:softmax", {"num_class": 3, "_tuning_objective_metric": "validation:merror"}, three),
+        ("multi:softprob", {"num_class": 3, "_tuning_objective_metric": "validation:accuracy"}, three),
+        ("binary:logitraw", {"_tuning_objective_metric": "validation:error"}, two),
+    ):
+        done = run("xgboost", {**common, "objective": objective, **more}, data)
+        assert done.code == 0, done.log
+        assert done.metric("validation:accuracy")[-1] > 0.9
+        assert done.metric("validation:f1")[-1] > 0.9
+        assert len(done.metric("validation:accuracy")) < 20

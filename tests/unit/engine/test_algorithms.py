@@ -15,7 +15,7 @@ from pegbox.engine.definitions import regex_fault
 def _problems(name: str, **more: Any) -> list[str]:
     arguments: dict[str, Any] = {
         "prefix": "D.", "hyperparameters": "Static", "static": (), "tuned": (), "objective": None,
-        "channels": ("train", "validation", "test"), **more,
+        "channels": ALGORITHMS[name].channels, **more,
     }  # fmt: skip
     specification = {"TrainingImage": f"{name}:1", **arguments.pop("specification", {})}
     return algorithm_problems(ALGORITHMS[name], specification, **arguments)
@@ -72,3 +72,10 @@ def test_the_objective_needs_its_channel() -> None:
     (problem,) = _problems("kmeans", objective=("test:msd", "Minimize"), channels=["train"])
     assert "measured on channel 'test', which is not there (there is train)" in problem
     assert _problems("lightgbm", objective=("auc", "Maximize"), channels=["train"]) == []
+
+
+def test_channels_are_those_of_the_algorithm() -> None:
+    """A plain address makes a channel named training, which these algorithms do not read."""
+    strange, missing = _problems("pca", channels=["training"])
+    assert "channel 'training' is not known to pca, which reads train, test" in strange
+    assert "channel 'train' is missing (there is training)" in missing
