@@ -98,7 +98,7 @@ class JobReader(Protocol):
         ...
 
     def best_trial(self, tuning_job_id: int, maximize: bool) -> TrainingJob | None:
-        """Return the best trial by promise P7: finite objective, Completed before stopped ones, then the earliest, then by name."""
+        """Return the best trial by promise P7: finite objective, Completed before stopped ones, then earliest, then by name."""
         ...
 
     def unfinished_tuning_jobs(self) -> Sequence[TuningJob]:
