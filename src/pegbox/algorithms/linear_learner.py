@@ -393,6 +393,9 @@ def _threshold(
     if found is None:
         found = (1 + beta**2) * precision * recall / np.maximum(beta**2 * precision + recall, 1e-12)
     best = int(np.argmax(found))
+    nobody = float((labels != 1).mean())
+    if criterion == "accuracy" and nobody > found[best]:
+        return float(ranked[0]), nobody
     below = ranked[ends[best] + 1] if ends[best] + 1 < len(ranked) else ranked[-1] - 1e-9
     return float((ranked[ends[best]] + below) / 2), float(found[best])
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -187,9 +188,14 @@ def train(job: Job) -> None:
             callbacks=[_Printer(job), *_stopping(values, validation, tuned)],
         )
     except (xgboost.core.XGBoostError, ValueError, TypeError) as problem:
-        lines = [line for line in str(problem).splitlines() if line.strip() and "Stack trace" not in line]
-        raise CustomerError(f"XGBoost refused: {' '.join(lines[:3])[:600]}") from None
+        raise CustomerError(f"XGBoost refused: {_words(problem)}") from None
     booster.save_model(os.path.join(job.model_dir, _MODEL))
+
+
+def _words(problem: Exception) -> str:
+    """What the library says, without its places in C++."""
+    lines = [re.sub(r"^\[[\d:]+\] \S+:\d+: ", "", line.strip()) for line in str(problem).splitlines()]
+    return " ".join(line for line in lines if line and "[bt]" not in line and "Stack trace" not in line)[:600]
 
 
 def _without_effect(name: str) -> bool:

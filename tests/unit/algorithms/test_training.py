@@ -185,7 +185,7 @@ def test_xgboost_stops_early_and_tells_what_it_cannot_do(run: Train) -> None:
     )
     assert 4 < len(done.metric("validation:rmse")) < 100
     for more, words in (
-        ({"objective": "reg:nothing"}, "XGBoost refused: "),
+        ({"objective": "reg:nothing"}, "XGBoost refused: Unknown objective function: `reg:nothing`"),
         ({"_tuning_objective_metric": "test:rmse"}, "needs channel 'test'"),
         ({"depth": 3, "eta": 7}, "hyperparameter 'depth' is not known"),
     ):
@@ -370,3 +370,30 @@ def test_xgboost_measures_classes_whatever_the_objective_predicts(run: Train) ->
         assert done.metric("validation:accuracy")[-1] > 0.9
         assert done.metric("validation:f1")[-1] > 0.9
         assert len(done.metric("validation:accuracy")) < 20
+
+
+def test_lda_of_documents_that_are_alike(run: Train) -> None:
+    """More topics than there are do no harm: words are as likely as they are frequent."""
+    done = run(
+        "lda", {"feature_dim": 4, "num_topics": 3, "mini_batch_size": 1}, {"train": csv(np.ones((60, 4)))}
+    )
+    assert "fewer than 3 topics" in done.log
+    assert done.metric("train:pwll")[-1] == pytest.approx(np.log(1 / 4), abs=0.01)
+
+
+def test_linear_learner_of_one_class_and_of_steps_far_too_long(run: Train) -> None:
+    """Nobody is called positive where nobody is; what explodes ends with a bad score, not with a crash."""
+    rows = np.random.RandomState(0).normal(size=(60, 4))
+    zeros = csv(rows, np.zeros(60))
+    alone = run("linear-learner", {"predictor_type": "binary_classifier"}, {"train": zeros, "test": zeros})
+    assert alone.metric("test:binary_classification_accuracy")[-1] == 1.0
+    settings = {
+        "predictor_type": "regressor",
+        "learning_rate": 1e12,
+        "optimizer": "sgd",
+        "use_lr_scheduler": "false",
+    }
+    data = csv(rows, rows[:, 0])
+    far = run("linear-learner", settings, {"train": data, "test": data})
+    assert far.code == 0
+    assert far.metric("test:rmse")[-1] > 1e3
