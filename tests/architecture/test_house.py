@@ -20,7 +20,9 @@ def _name(path: Path) -> str:
     return path.relative_to(SOURCE).as_posix()
 
 
-def _definitions(tree: ast.AST) -> Iterator[tuple[ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef, bool]]:
+def _definitions(
+    tree: ast.AST,
+) -> Iterator[tuple[ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef, bool]]:
     """Yield (definition, public) of everything that can be imported or called from outside."""
     stack: list[tuple[ast.AST, bool]] = [(tree, True)]
     while stack:
