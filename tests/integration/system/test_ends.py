@@ -75,15 +75,21 @@ def ended(
     return ended
 
 
+def _trial_of(process: psutil.Process) -> str:
+    """Return the name of the trial whose program a process is; nothing if it ends meanwhile."""
+    try:
+        return process.environ().get("TRAINING_JOB_NAME", "")
+    except psutil.Error:
+        return ""
+
+
 def test_a_lost_attempt_is_started_again(
     lab: Lab, jobs: Any, ended: Any, wait_until: Callable[..., Any]
 ) -> None:
     """With RetryStrategy, a trial whose agent and program are both killed runs once more and completes."""
 
     def running() -> list[psutil.Process]:
-        mine = [
-            item for item in lab.programs() if item.environ().get("TRAINING_JOB_NAME", "").startswith("stuck")
-        ]
+        mine = [item for item in lab.programs() if _trial_of(item).startswith("stuck")]
         return mine if (lab.home / "note").exists() else []
 
     programs = wait_until(running)
