@@ -203,12 +203,13 @@ def find_helper() -> str:
 def helper_command(program: str, buckets: Path) -> list[str]:
     """Return the helper's command line.
 
-    Directory listings are not cached, because agents and the SDK write objects as files; names are taken as they are, as
+    Directory listings are as good as not cached (with no time at all rclone's cleaning of its cache spins after the first
+    write), because agents and the SDK write objects as files; names are taken as they are, as
     ``pegbox.artifacts`` does; no cache of contents and no configuration file is used.
     """
     patterns = [form for name in _NO_OBJECTS for form in (name, f"{name}/**")]
     excluded = [word for pattern in patterns for word in ("--exclude", pattern)]
-    options = ["--config", "", "--vfs-cache-mode", "off", "--dir-cache-time", "0s", "--poll-interval", "0"]
+    options = ["--config", "", "--vfs-cache-mode", "off", "--dir-cache-time", "1us", "--poll-interval", "0"]
     return [program, "serve", "s3", *options, "--local-encoding", "Raw", *excluded, str(buckets)]
 
 

@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import stat
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -117,6 +118,16 @@ def test_what_the_server_writes_is_seen_at_once(server: Any, s3: Any) -> None:
         listed = [item["Key"] for item in s3.list_objects_v2(Bucket=BUCKET, Prefix="seen/")["Contents"]]
         assert f"seen/{count}.txt" in listed
         assert s3.get_object(Bucket=BUCKET, Key="seen/same.txt")["Body"].read() == b"+" * count
+
+
+def test_the_helper_rests_when_nobody_asks(server: Any, s3: Any) -> None:
+    """After a write the helper's processor time stands still: nothing in it spins."""
+    s3.put_object(Bucket=BUCKET, Key="rest/here", Body=b"x")
+    helper = helper_of(server.home)
+    assert helper is not None
+    before = sum(helper.cpu_times()[:2])
+    time.sleep(1.5)
+    assert sum(helper.cpu_times()[:2]) - before < 0.5
 
 
 def test_large_files_go_in_parts(server: Any, s3: Any, tmp_path: Path) -> None:
