@@ -93,6 +93,9 @@ def test_a_lost_attempt_is_started_again(
         return mine if (lab.home / "note").exists() else []
 
     programs = wait_until(running)
+    # The start must be told before it is undone: an attempt that was never reported as training shows no such step.
+    name = _trial_of(programs[0])
+    wait_until(lambda: jobs.describe_training_job(TrainingJobName=name)["SecondaryStatus"] == "Training")
     agents = {parent.pid for item in programs for parent in item.parents()} & {
         item.pid for item in lab.agents()
     }
@@ -104,7 +107,7 @@ def test_a_lost_attempt_is_started_again(
     assert job["TrainingJobStatusCounters"]["Completed"] == 1
     assert trial["TrainingJobStatus"] == "Completed"
     steps = [item["Status"] for item in trial["SecondaryStatusTransitions"]]
-    assert steps.count("Starting") == 2, steps
+    assert steps.count("Starting") == steps.count("Training") == 2, steps
 
 
 def test_a_trial_ends_with_its_runtime(ended: Any) -> None:
