@@ -1,4 +1,4 @@
-"""What an executor is told to run: one attempt of one training job, with every address resolved.
+"""What an executor is told to run: one attempt of a training job, or one instance of an endpoint, with every address resolved.
 
 An order is plain data: it goes to the agent as JSON and lies in the attempt directory as ``order.json`` (0600).
 It can be rebuilt from the store at any time; the token is derived, not stored.
@@ -44,6 +44,11 @@ class RuntimeOrder:
     framework: str = ""
     #: Name of the built-in algorithm that the command is, or nothing.
     algorithm: str = ""
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> RuntimeOrder:
+        """Return the runtime of an order's plain data."""
+        return cls(**{**data, "command": tuple(data["command"])})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,12 +97,62 @@ class AttemptOrder:
     def from_json(cls, data: Mapping[str, Any]) -> AttemptOrder:
         """Return the order that :meth:`to_json` wrote."""
         fields = dict(data)
-        fields["runtime"] = RuntimeOrder(
-            **{**fields["runtime"], "command": tuple(fields["runtime"]["command"])}
-        )
+        fields["runtime"] = RuntimeOrder.from_json(fields["runtime"])
         fields["channels"] = tuple(_channel(item) for item in fields["channels"])
         fields["metric_definitions"] = tuple(fields["metric_definitions"])
         return cls(**fields)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServingOrder:
+    """Everything an agent needs to run one instance of an endpoint's variant: a model server.
+
+    An executor treats it as it treats an attempt: one start, one ``finished`` event. Its agent reports ``ready`` with the
+    server's address once ``/ping`` answers, and ends a server that stops answering.
+    """
+
+    #: Tells an agent which kind of order it has; attempts of training jobs carry no ``kind``.
+    kind: str = "serving"
+    attempt_id: str
+    #: 64 hex digits; fences reports of other instances.
+    token: str
+    #: Row id of the instance; also its name in log streams, as ``i-<id>``.
+    instance_id: int
+    endpoint_name: str
+    endpoint_arn: str
+    variant: str
+    model_name: str
+    #: The instance's folder on the machine that runs it; ``log`` in it is the log stream.
+    directory: str
+    runtime: RuntimeOrder
+    #: Local path of ``model.tar.gz``, unpacked to ``opt/ml/model``; None where the container has no model data.
+    model_archive: str | None = None
+    #: Local path of the code archive (``SAGEMAKER_SUBMIT_DIRECTORY`` elsewhere than in the model), or None.
+    code_archive: str | None = None
+    environment: Mapping[str, str] = field(default_factory=dict)
+    #: Seconds until ``/ping`` must have answered 200.
+    startup_seconds: float = 240.0
+    #: Seconds between SIGTERM and SIGKILL.
+    grace_seconds: float = 30.0
+    instance_type: str = "local"
+    #: Accelerator of the variant (``AcceleratorType``), as the server's settings describe it, or nothing.
+    accelerator: Mapping[str, str] = field(default_factory=dict)
+    region: str = "us-east-1"
+    #: Where environments (requirements.txt) and unpacked code are cached, by content hash.
+    cache_path: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the order as plain JSON data."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> ServingOrder:
+        """Return the order that :meth:`to_json` wrote."""
+        return cls(**{**data, "runtime": RuntimeOrder.from_json(data["runtime"])})
+
+
+#: What an executor runs.
+Order = AttemptOrder | ServingOrder
 
 
 def _channel(item: Mapping[str, Any]) -> ChannelOrder:
