@@ -24,6 +24,8 @@ class SuggestRequest:
     seed: Sequence[int]
     maximize: bool
     budget: int | None = None
+    #: ``ParentHistory.to_json()`` items; the same for all requests of a job's definition.
+    parents: Sequence[Mapping[str, Any]] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from pegbox.strategies.memory import Memory
-from pegbox.strategies.records import Observation, Suggestion
+from pegbox.strategies.records import Observation, ParentHistory, Suggestion
 
 if TYPE_CHECKING:
     from pegbox.strategies.recommendation import Recommendation, recommend
@@ -21,6 +21,7 @@ __all__ = [
     "STRATEGIES",
     "Memory",
     "Observation",
+    "ParentHistory",
     "Recommendation",
     "Suggestion",
     "recommend",

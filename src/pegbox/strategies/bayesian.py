@@ -21,7 +21,7 @@ from pegbox.strategies.initial_design import design_size, fingerprint, initial_d
 from pegbox.strategies.memory import Memory
 from pegbox.strategies.model import Model, learn
 from pegbox.strategies.recipe import DEFAULT, Recipe
-from pegbox.strategies.records import Observation, Suggestion
+from pegbox.strategies.records import Observation, ParentHistory, Suggestion
 from pegbox.strategies.seeds import generator
 from pegbox.strategies.stall import EVERY, fresh_draws, stalled
 from pegbox.surrogate.kernel import Layout
@@ -66,14 +66,16 @@ def suggest_bayesian(
     maximize: bool,
     memory: Memory,
     budget: int | None = None,
-    parents: Sequence[Sequence[Observation]] = (),
+    parents: Sequence[ParentHistory] = (),
     recipe: Recipe = DEFAULT,
 ) -> list[Suggestion]:
     """``count`` suggestions; each counts as pending for those after it."""
     job, first = seed
     evidence = gather(space, history, pending, maximize)
     winners = tuple(
-        row for row in (_winner(space, parent, maximize) for parent in parents) if row is not None
+        row
+        for row in (_winner(space, parent.observations, maximize) for parent in parents)
+        if row is not None
     )
     design = design_size(space, budget)
     suggestions = []

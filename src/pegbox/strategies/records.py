@@ -1,4 +1,4 @@
-"""What strategies take and give: observations and suggestions, as frozen records that travel as JSON."""
+"""What strategies take and give: observations, parents and suggestions, as frozen records that travel as JSON."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from pegbox.space import Value
+from pegbox.space import Space, Value
 
 
 @dataclass(frozen=True)
@@ -47,6 +47,50 @@ class Observation:
             objective=number_from_json(data.get("objective")),
             status=str(data.get("status", "completed")),
             curve=tuple((int(step), float(value)) for step, value in data.get("curve") or ()),
+        )
+
+
+@dataclass(frozen=True)
+class ParentHistory:
+    """What an earlier job found, as evidence for another one.
+
+    Attributes:
+        name: The parent's name, for reasons and warnings.
+        space: What the parent tuned; its ranges may differ from the child's.
+        observations: Its finished trials in completion order; their values are of ``space``.
+        constants: Values that all its trials had for parameters that it held fixed and the child tunes.
+        pinned: The child's fixed values of parameters that the parent tuned.
+        identical: Whether parent and child measure the same function: the same data and the same algorithm.
+    """
+
+    name: str
+    space: Space
+    observations: tuple[Observation, ...]
+    constants: Mapping[str, Value] = field(default_factory=dict)
+    pinned: Mapping[str, Value] = field(default_factory=dict)
+    identical: bool = False
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data that :meth:`from_json` reads back."""
+        return {
+            "name": self.name,
+            "space": self.space.to_json(),
+            "observations": [seen.to_json() for seen in self.observations],
+            "constants": dict(self.constants),
+            "pinned": dict(self.pinned),
+            "identical": self.identical,
+        }
+
+    @staticmethod
+    def from_json(data: Mapping[str, Any]) -> ParentHistory:
+        """The parent that :meth:`to_json` described."""
+        return ParentHistory(
+            name=str(data["name"]),
+            space=Space.from_json(data["space"]),
+            observations=tuple(Observation.from_json(item) for item in data["observations"]),
+            constants=dict(data.get("constants") or {}),
+            pinned=dict(data.get("pinned") or {}),
+            identical=bool(data.get("identical", False)),
         )
 
 

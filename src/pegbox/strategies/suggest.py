@@ -10,7 +10,7 @@ from pegbox.strategies.bayesian import suggest_bayesian
 from pegbox.strategies.grid import suggest_grid
 from pegbox.strategies.memory import Memory
 from pegbox.strategies.random_search import suggest_random
-from pegbox.strategies.records import Observation, Suggestion
+from pegbox.strategies.records import Observation, ParentHistory, Suggestion
 
 #: Changes whenever the same inputs may give other suggestions; stored with every suggestion.
 NUMERICS_VERSION = "1"
@@ -28,7 +28,7 @@ def suggest(
     *,
     maximize: bool,
     budget: int | None = None,
-    parents: Sequence[Sequence[Observation]] = (),
+    parents: Sequence[ParentHistory] = (),
     memory: Memory | None = None,
 ) -> list[Suggestion]:
     """What to try next: a pure function of its arguments.

@@ -1,8 +1,9 @@
 """Messages over a pipe: four bytes of length, most significant first, then JSON in UTF-8.
 
 Requests carry ``id``, ``job_id``, the arguments of ``pegbox.strategies.suggest``, and the history as ``keep`` (how many items of
-the job's history the process holds already and is to keep) and ``tail`` (the items after them). Answers carry ``id`` and either
-``suggestions`` and ``numerics`` or ``fault``. The first message of a process is ``{"ready": true}``.
+the job's history the process holds already and is to keep) and ``tail`` (the items after them); ``parents`` is null when they are
+those of the job's last request. Answers carry ``id`` and either ``suggestions`` and ``numerics``, or ``fault``, or ``missing``:
+the process no longer holds what was left out. The first message of a process is ``{"ready": true}``.
 """
 
 from __future__ import annotations

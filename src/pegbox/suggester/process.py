@@ -30,6 +30,14 @@ ONE_THREAD = {
 _JOBS = 8
 
 
+@dataclass(frozen=True, slots=True)
+class _Sent:
+    """What a process holds of a job."""
+
+    history: Sequence[Mapping[str, Any]] = ()
+    parents: Sequence[Mapping[str, Any]] | None = None
+
+
 class Fault(Exception):
     """Why a process gave no suggestions; ``gone`` tells whether it must be replaced."""
 
@@ -56,7 +64,7 @@ class Process:
     def __init__(self, policy: ProcessPolicy) -> None:
         self._policy = policy
         self._process: subprocess.Popen[bytes] | None = None
-        self._sent: OrderedDict[int, Sequence[Mapping[str, Any]]] = OrderedDict()
+        self._sent: OrderedDict[int, _Sent] = OrderedDict()
         self._serial = 0
 
     @property
@@ -74,9 +82,10 @@ class Process:
             if self._process is None:
                 self._start()
             deadline = time.monotonic() + self._policy.seconds
-            answer = self._exchange(request, self._known(request), deadline)
+            known = self._sent.get(request.job_id, _Sent())
+            answer = self._exchange(request, known, deadline)
             if answer.get("missing"):
-                answer = self._exchange(request, 0, deadline)
+                answer = self._exchange(request, _Sent(), deadline)
         except (EOFError, OSError, ValueError) as error:
             raise self._broken(error) from error
         if "fault" in answer:
@@ -121,14 +130,10 @@ class Process:
         if ready != {"ready": True}:
             raise ValueError("its first message is not the expected one")
 
-    def _known(self, request: SuggestRequest) -> int:
-        """Return how much of the request's history the process holds already."""
-        sent = self._sent.get(request.job_id, ())
-        count = min(len(sent), len(request.history))
-        return count if list(sent[:count]) == list(request.history[:count]) else 0
-
-    def _exchange(self, request: SuggestRequest, keep: int, deadline: float) -> dict[str, Any]:
+    def _exchange(self, request: SuggestRequest, known: _Sent, deadline: float) -> dict[str, Any]:
         self._serial += 1
+        keep = _common(known.history, request.history)
+        same = known.parents is not None and list(known.parents) == list(request.parents)
         message = {
             "id": self._serial,
             "job_id": request.job_id,
@@ -141,6 +146,7 @@ class Process:
             "seed": list(request.seed),
             "maximize": request.maximize,
             "budget": request.budget,
+            "parents": None if same else list(request.parents),
         }
         frames.write(self._stdin(), frames.encode(message), deadline)
         answer: Any = frames.read(self._stdout(), deadline)
@@ -148,7 +154,7 @@ class Process:
             raise ValueError("its answer belongs to another request")
         if not answer.keys() & {"missing", "fault"} and not answer.get("suggestions"):
             raise ValueError("its answer holds no suggestions")
-        self._sent[request.job_id] = tuple(request.history)
+        self._sent[request.job_id] = _Sent(tuple(request.history), tuple(request.parents))
         self._sent.move_to_end(request.job_id)
         while len(self._sent) > _JOBS:
             self._sent.popitem(last=False)
@@ -179,6 +185,12 @@ class Process:
             raise EOFError("it was ended meanwhile")
         descriptor: int = pipe.fileno()
         return descriptor
+
+
+def _common(sent: Sequence[Mapping[str, Any]], wanted: Sequence[Mapping[str, Any]]) -> int:
+    """Return how much of the wanted history the process holds already."""
+    count = min(len(sent), len(wanted))
+    return count if list(sent[:count]) == list(wanted[:count]) else 0
 
 
 def _environment() -> dict[str, str]:

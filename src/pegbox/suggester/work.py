@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from pegbox.space import Space
-from pegbox.strategies import NUMERICS_VERSION, Memory, Observation, suggest
+from pegbox.strategies import NUMERICS_VERSION, Memory, Observation, ParentHistory, suggest
 
 
 class Work:
@@ -20,6 +20,7 @@ class Work:
     def __init__(self, jobs: int) -> None:
         self._limit = jobs
         self._histories: OrderedDict[int, list[Observation]] = OrderedDict()
+        self._parents: OrderedDict[int, tuple[ParentHistory, ...]] = OrderedDict()
         self._memory = Memory()
 
     def answer(self, request: Mapping[str, Any]) -> dict[str, Any]:
@@ -28,8 +29,8 @@ class Work:
         ``missing`` in the answer asks for the request again with the whole history.
         """
         try:
-            history = self._history(request)
-            if history is None:
+            history, parents = self._history(request), self._known_parents(request)
+            if history is None or parents is None:
                 return {"id": request["id"], "missing": True}
             suggestions = suggest(
                 request["strategy"],
@@ -40,6 +41,7 @@ class Work:
                 request["seed"],
                 maximize=request["maximize"],
                 budget=request["budget"],
+                parents=parents,
                 memory=self._memory,
             )
         except Exception as error:
@@ -57,3 +59,14 @@ class Work:
         while len(self._histories) > self._limit:
             self._histories.popitem(last=False)
         return history
+
+    def _known_parents(self, request: Mapping[str, Any]) -> tuple[ParentHistory, ...] | None:
+        job_id, sent = request["job_id"], request["parents"]
+        known = self._parents.pop(job_id, None)
+        parents = known if sent is None else tuple(ParentHistory.from_json(item) for item in sent)
+        if parents is None:
+            return None
+        self._parents[job_id] = parents
+        while len(self._parents) > self._limit:
+            self._parents.popitem(last=False)
+        return parents

@@ -53,6 +53,7 @@ while True:
         if how == "nothing": answer["suggestions"] = []
         if how == "slow": time.sleep(0.3)
     if how == "pid": answer["suggestions"][0]["values"]["x"] = os.getpid()
+    if how == "parents": answer["suggestions"][0]["values"]["x"] = request["parents"]
     if how == "history": answer["suggestions"][0]["values"]["x"] = [request["keep"], len(request["tail"])]
     write(answer)
 """
@@ -245,6 +246,33 @@ def test_history_is_sent_once(make_pool: Callable[..., Answers]) -> None:
     assert sent(2, history(2)) == [0, 2]
     assert sent(1, [*history(3), *history(1)]) == [4, 0]
     assert sent(1, history(5)) == [0, 5]
+
+
+def test_parents_are_sent_once(make_pool: Callable[..., Answers]) -> None:
+    """Parents travel with a job's first request and when they differ from its last ones."""
+    answers = make_pool(processes=1)
+
+    def sent(job: int, parents: list[dict[str, Any]]) -> Any:
+        return answers.one(job=job, space={"parents": 1}, parents=parents).suggestions[0]["values"]["x"]
+
+    assert sent(1, [{"name": "a"}]) == [{"name": "a"}]
+    assert sent(1, [{"name": "a"}]) is None
+    assert sent(2, []) == []
+    assert sent(1, [{"name": "b"}]) == [{"name": "b"}]
+
+
+def test_parents_reach_the_strategy(make_pool: Callable[..., Answers]) -> None:
+    """A real process suggests a parent's best values first, and knows the parent at the next request, too."""
+    answers = make_pool(real=True, processes=1, seconds=30.0)
+    seen = [
+        {"number": k, "values": {"x": 0.1 * k, "n": k + 1}, "objective": -abs(0.1 * k - 0.3)}
+        for k in range(6)
+    ]
+    parent = {"name": "earlier", "space": SPACE, "observations": seen}
+    for _ in range(2):
+        first = answers.one(parents=[parent], seed=(1, 0)).suggestions[0]
+        assert first["reason"] == "from a parent"
+        assert first["values"]["n"] == 4
 
 
 #: The real process, whose Bayesian strategy wants two gigabytes.

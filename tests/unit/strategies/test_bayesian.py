@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from pegbox.space import CategoricalRange, ContinuousRange, IntegerRange, Scaling, Space
-from pegbox.strategies import Memory, Observation, Suggestion, bayesian, model, suggest
+from pegbox.strategies import Memory, Observation, ParentHistory, Suggestion, bayesian, model, suggest
 from pegbox.strategies.initial_design import design_size, initial_design
 from pegbox.strategies.schedule import last_full_size
 from pegbox.surrogate.numerics import NotPositiveDefinite
@@ -168,8 +168,9 @@ def test_parents_go_first() -> None:
     """The best values of each parent come first, once; values that do not fit the child's space are left out."""
     parent = _history(10, seed=21)
     best = min(parent, key=lambda o: o.objective or 0.0)
-    stranger = [Observation(0, {"x": 99.0}, -5.0)]
-    first, second = _ask([], count=2, parents=[parent, stranger])
+    stranger = (Observation(0, {"x": 99.0}, -5.0),)
+    given = [ParentHistory("first", SPACE, tuple(parent)), ParentHistory("second", SPACE, stranger)]
+    first, second = _ask([], count=2, parents=given)
     assert SPACE.encode(first.values) == pytest.approx(SPACE.encode(best.values))
     assert first.reason == "from a parent"
     assert second.reason == "initial design"

@@ -8,7 +8,7 @@ import math
 import pytest
 
 from pegbox.space import CategoricalRange, ContinuousRange, IntegerRange, Scaling, Space
-from pegbox.strategies import STRATEGIES, Memory, Observation, Suggestion, suggest
+from pegbox.strategies import STRATEGIES, Memory, Observation, ParentHistory, Suggestion, suggest
 
 SPACE = Space(
     [
@@ -21,11 +21,13 @@ FINITE = Space([IntegerRange("n", 0, 2), CategoricalRange("kind", ("a", "b"))])
 
 
 def test_records_survive_json() -> None:
-    """Observations and suggestions come back equal, NaN and infinities included."""
+    """Observations, parents and suggestions come back equal, NaN and infinities included."""
     seen = Observation(3, {"rate": 0.1, "n": 2, "kind": "a"}, -math.inf, "stopped", ((1, 0.5), (2, math.inf)))
     assert Observation.from_json(json.loads(json.dumps(seen.to_json()))) == seen
     nothing = Observation(0, {"n": 1}, None, "failed")
     assert Observation.from_json(json.loads(json.dumps(nothing.to_json()))) == nothing
+    parent = ParentHistory("p", SPACE, (seen, nothing), {"depth": 3}, {"kind": "b"}, identical=True)
+    assert ParentHistory.from_json(json.loads(json.dumps(parent.to_json()))) == parent
     given = Suggestion({"n": 1}, "exploring", {"expected_improvement": 0.5}, ("slow",))
     assert Suggestion.from_json(json.loads(json.dumps(given.to_json()))) == given
     weird = Observation.from_json(json.loads(json.dumps(Observation(1, {"n": 1}, math.nan).to_json())))
