@@ -135,6 +135,10 @@ class Reader(JobReader, Protocol):
         """Return the user's entries of the image table by name."""
         ...
 
+    def warm_start(self, tuning_job_id: int) -> Sequence[Mapping[str, Any]]:
+        """Return what a tuning job took over from its parents, as it was inserted; empty without any."""
+        ...
+
 
 class Transaction(Reader, Protocol):
     """Reads its own writes; everything is committed together or not at all."""
@@ -203,6 +207,10 @@ class Transaction(Reader, Protocol):
 
     def set_image(self, name: str, runtime: Mapping[str, Any] | None) -> None:
         """Add, replace or (None) remove a user's entry of the image table."""
+        ...
+
+    def insert_warm_start(self, tuning_job_id: int, parents: Sequence[Mapping[str, Any]]) -> None:
+        """Keep what a tuning job takes over from its parents (JSON data); it goes with the job's record."""
         ...
 
 

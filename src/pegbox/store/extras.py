@@ -1,25 +1,27 @@
-"""Statements on tags and on the user's entries of the image table."""
+"""Statements on tags, on the user's entries of the image table, and on what tuning jobs took over from parents."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Executable, bindparam, delete, select
+from sqlalchemy import Executable, bindparam, delete, insert, select
 
 from pegbox.store.database import Database, Work
 from pegbox.store.rows import read_json, tag_row, write_json
-from pegbox.store.tables import images, tags
+from pegbox.store.tables import images, tags, warm_starts
 
 _TAGS = select(tags.c.key, tags.c.value).where(tags.c.arn == bindparam("the_arn")).order_by(tags.c.id)
 _DELETE_TAG = delete(tags).where(tags.c.arn == bindparam("the_arn"), tags.c.key == bindparam("the_key"))
 _DELETE_TAGS = delete(tags).where(tags.c.arn == bindparam("the_arn"))
 _IMAGES = select(images.c.name, images.c.runtime).order_by(images.c.name)
 _DELETE_IMAGE = delete(images).where(images.c.name == bindparam("the_name"))
+_WARM_START = select(warm_starts.c.parents).where(warm_starts.c.tuning_job_id == bindparam("tuning_job"))
+_INSERT_WARM_START = insert(warm_starts)
 
 
 class ExtraReads:
-    """What can be asked about tags and images."""
+    """What can be asked about tags, images and warm starts."""
 
     def _fetch(self, statement: Executable, parameters: Mapping[str, Any]) -> Sequence[Any]:
         raise NotImplementedError
@@ -32,9 +34,15 @@ class ExtraReads:
         """Return the user's entries of the image table by name."""
         return {name: read_json(runtime) for name, runtime in self._fetch(_IMAGES, {})}
 
+    def warm_start(self, tuning_job_id: int) -> Sequence[Mapping[str, Any]]:
+        """Return what a tuning job took over from its parents."""
+        rows = self._fetch(_WARM_START, {"tuning_job": tuning_job_id})
+        found: Sequence[Mapping[str, Any]] = read_json(rows[0].parents) if rows else []
+        return found
+
 
 class ExtraWrites:
-    """What can be changed about tags and images."""
+    """What can be changed about tags, images and warm starts."""
 
     _work: Work
     _database: Database
@@ -58,6 +66,11 @@ class ExtraWrites:
             self._work.change(_DELETE_IMAGE, {"the_name": name})
         else:
             self._work.change(_set_image(self._database), {"name": name, "runtime": write_json(runtime)})
+
+    def insert_warm_start(self, tuning_job_id: int, parents: Sequence[Mapping[str, Any]]) -> None:
+        """Keep what a tuning job takes over from its parents."""
+        row = {"tuning_job_id": tuning_job_id, "parents": write_json(list(parents))}
+        self._work.change(_INSERT_WARM_START, row)
 
 
 def _set_tags(database: Database) -> Any:

@@ -185,6 +185,20 @@ tags = Table(
     Index(None, "resource"),
 )
 
+#: What a tuning job took over from its parents when it was created; they may be deleted afterwards.
+warm_starts = Table(
+    "warm_starts",
+    metadata,
+    Column(
+        "tuning_job_id",
+        BigInteger,
+        ForeignKey("tuning_jobs.id", ondelete="CASCADE"),
+        primary_key=True,
+        autoincrement=False,
+    ),
+    _required("parents"),
+)
+
 images = Table(
     "images",
     metadata,

@@ -3,5 +3,5 @@
 from __future__ import annotations
 
 #: Alembic revisions from the first to the current one.
-KNOWN = ("0001",)
+KNOWN = ("0001", "0002")
 CURRENT = KNOWN[-1]

@@ -51,6 +51,7 @@ class _Tables:
     points: dict[int, dict[tuple[int, str, int], MetricPoint]] = field(default_factory=dict)
     tags: dict[str, dict[str, str]] = field(default_factory=dict)
     images: dict[str, Mapping[str, Any]] = field(default_factory=dict)
+    warm_starts: dict[int, Sequence[Mapping[str, Any]]] = field(default_factory=dict)
     sequence: dict[str, int] = field(default_factory=dict)
 
 
@@ -154,6 +155,9 @@ class _Reads(_JobReads):
 
     def images(self) -> Mapping[str, Mapping[str, Any]]:
         return dict(sorted(self._read().images.items()))
+
+    def warm_start(self, tuning_job_id: int) -> Sequence[Mapping[str, Any]]:
+        return self._read().warm_starts.get(tuning_job_id, [])
 
 
 def _counted(job: TrainingJob) -> tuple[str, ...]:
@@ -274,6 +278,7 @@ class _JobWrites(_Reads):
         if job is not None:
             del tables.tuning_names[name_key(job.name)]
             tables.tuning_live.pop(row_id, None)
+            self._write("warm_starts").warm_starts.pop(row_id, None)
             self._drop_tags(resource_of(TUNING_KIND, job.name))
 
     def insert_training_job(self, job: TrainingJob) -> TrainingJob:
@@ -444,6 +449,14 @@ class _MemoryTransaction(_JobWrites):
             table.pop(name, None)
         else:
             table[name] = frozen_json(runtime)
+
+    def insert_warm_start(self, tuning_job_id: int, parents: Sequence[Mapping[str, Any]]) -> None:
+        tables = self._read()
+        if tuning_job_id not in tables.tuning or tuning_job_id in tables.warm_starts:
+            raise StoreError(
+                f"the schema refuses the change: no tuning job {tuning_job_id} without a warm start"
+            )
+        self._write("warm_starts").warm_starts[tuning_job_id] = frozen_json(list(parents))
 
 
 class MemoryStore:

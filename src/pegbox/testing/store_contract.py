@@ -161,6 +161,22 @@ class RestContract:
         assert store.reader.tags("arn:x") == {}
         assert store.reader.tags("arn:y") == {"a": "5"}
 
+    def test_warm_starts(self, store: JobStore) -> None:
+        """What was taken over from parents comes back as it was, once for each job, and goes with the job's record."""
+        parents = [{"name": "ü", "observations": [{"objective": 0.1, "curve": [[1, "nan"]]}]}, {"name": "b"}]
+        with store.transaction() as work:
+            job = work.insert_tuning_job(tuning())
+            assert work.warm_start(job.id) == []
+            work.insert_warm_start(job.id, parents)
+            for wrong in (job.id, job.id + 1):
+                with pytest.raises(StoreError), work.savepoint():
+                    work.insert_warm_start(wrong, [])
+            assert work.warm_start(job.id) == parents
+        assert store.reader.warm_start(job.id) == parents
+        with store.transaction() as work:
+            work.delete_tuning_job(job.id)
+        assert store.reader.warm_start(job.id) == []
+
     def test_images(self, store: JobStore) -> None:
         """Entries of the image table are added, replaced and removed by name."""
         with store.transaction() as work:

@@ -21,12 +21,12 @@ _OWN = Path(scripts().dir) / "versions"
 _NEXT = '''
 """The next schema.
 
-Revision 0002.
+Revision 9999.
 """
 import sqlalchemy as sa
 from alembic import op
 
-revision, down_revision = "0002", "0001"
+revision, down_revision = "9999", "{current}"
 
 
 def upgrade() -> None:
@@ -53,7 +53,7 @@ def _with_next(folder: Path, more: str = "pass") -> Path:
     versions.mkdir()
     for script in _OWN.glob("v*.py"):
         (versions / script.name).write_text(script.read_text())
-    (versions / "v0002_next.py").write_text(_NEXT.replace("{more}", more))
+    (versions / "v9999_next.py").write_text(_NEXT.replace("{more}", more).replace("{current}", CURRENT))
     return versions
 
 
@@ -89,13 +89,13 @@ def test_an_older_store_is_copied_and_brought_up_to_date(tmp_path: Path) -> None
     with closing(sqlite3.connect(path)) as connection:
         assert connection.execute("SELECT name, colour FROM tuning_jobs").fetchall() == [("search", "red")]
         assert connection.execute("SELECT part, number FROM training_jobs").fetchall() == [("first", 1)]
-        assert connection.execute("SELECT version_num FROM alembic_version").fetchall() == [("0002",)]
+        assert connection.execute("SELECT version_num FROM alembic_version").fetchall() == [("9999",)]
         assert connection.execute("PRAGMA foreign_key_check").fetchall() == []
-    copy = path.with_name("pegbox.db.before-0002")
+    copy = path.with_name("pegbox.db.before-9999")
     assert _schema(copy) == before
     assert stat.S_IMODE(copy.stat().st_mode) == 0o600
-    assert sorted(file.name for file in path.parent.iterdir()) == ["pegbox.db", "pegbox.db.before-0002"]
-    with pytest.raises(StoreTooNew, match="0002"):
+    assert sorted(file.name for file in path.parent.iterdir()) == ["pegbox.db", "pegbox.db.before-9999"]
+    with pytest.raises(StoreTooNew, match="9999"):
         open_store(path)
     os.replace(copy, path)
     old = open_store(path)
