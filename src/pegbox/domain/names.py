@@ -12,6 +12,9 @@ _ARN = re.compile(
 #: Kinds of resources in ARNs.
 TUNING_KIND = "hyper-parameter-tuning-job"
 TRAINING_KIND = "training-job"
+MODEL_KIND = "model"
+CONFIG_KIND = "endpoint-config"
+ENDPOINT_KIND = "endpoint"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +35,18 @@ class Realm:
     def training_arn(self, name: str) -> str:
         """Return the ARN of a training job."""
         return self.arn(TRAINING_KIND, name)
+
+    def model_arn(self, name: str) -> str:
+        """Return the ARN of a model."""
+        return self.arn(MODEL_KIND, name)
+
+    def config_arn(self, name: str) -> str:
+        """Return the ARN of an endpoint configuration."""
+        return self.arn(CONFIG_KIND, name)
+
+    def endpoint_arn(self, name: str) -> str:
+        """Return the ARN of an endpoint."""
+        return self.arn(ENDPOINT_KIND, name)
 
 
 def parse_arn(arn: str) -> tuple[str, str] | None:

@@ -16,6 +16,7 @@ from pegbox.ports.artifacts import ArtifactStore
 from pegbox.ports.clock import Clock
 from pegbox.ports.executor import Executor
 from pegbox.ports.logs import LogReader
+from pegbox.ports.routes import Routes
 from pegbox.ports.store import JobStore
 from pegbox.ports.suggester import Suggester
 
@@ -30,6 +31,7 @@ class Engine:
         suggester: Where suggestions are computed; closed at :meth:`close`.
         logs: Program output.
         clock: Time.
+        routes: The way to the gateway, opened and closed like the executor; without one nothing is routed.
         secret: Key of attempt ids and tokens; at least 32 bytes, the same after a restart.
         realm: Region and account of ARNs.
         policy: Behaviour and folders.
@@ -51,6 +53,7 @@ class Engine:
         secret: bytes,
         realm: Realm,
         policy: EnginePolicy,
+        routes: Routes | None = None,
     ) -> None:
         if len(secret) < 32:
             raise ValueError(f"secret has {len(secret)} bytes; give at least 32 random ones")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,5 +36,15 @@ class EnginePolicy:
     breaker: int = 5
     #: Seconds beyond a training job's MaxRuntimeInSeconds after which the engine stops it itself.
     runtime_slack_seconds: float = 30.0
+    #: Folder of instances of endpoints: ``<endpoints_path>/<endpoint row id>/<instance row id>``.
+    endpoints_path: str = ""
+    #: Model servers that this machine gives to all endpoints together.
+    model_servers: int = 8
+    #: Accelerators by the name that ``AcceleratorType`` gives, each with the environment of a server that uses it.
+    accelerators: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    #: Seconds between SIGTERM and SIGKILL of a model server.
+    serving_grace_seconds: float = 30.0
+    #: Longest wait for the requests in flight of an instance that is to end, in seconds.
+    drain_seconds: float = 70.0
     #: Items (commands, reports, answers) that one transaction holds at most.
     batch: int = 256
