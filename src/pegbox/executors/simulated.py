@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from pegbox.domain.orders import AttemptOrder
+from pegbox.domain.orders import AttemptOrder, Order, ServingOrder
 from pegbox.domain.statuses import StopReason
 from pegbox.ports.clock import Clock
 from pegbox.ports.executor import Report, ReportSink
@@ -39,7 +39,7 @@ class Faults:
 class SimulatedAttempt:
     """One program with its agent's spool."""
 
-    order: AttemptOrder
+    order: Order
     #: ``(monotonic time, event)``, event number i + 1 at index i.
     script: list[tuple[float, dict[str, Any]]]
     starts: int = 1
@@ -85,6 +85,8 @@ class SimulatedMachine:
     program: Program = _some_values
     #: Shortest and longest run of a program in seconds.
     seconds: tuple[float, float] = (0.05, 5.0)
+    #: Shortest and longest life of a model server that nobody stops.
+    server_seconds: tuple[float, float] = (600.0, 86_400.0)
     #: Whether agents end programs at their MaxRuntimeInSeconds, as they should.
     obeys_max_runtime: bool = True
     attempts: dict[str, SimulatedAttempt] = field(default_factory=dict)
@@ -95,12 +97,14 @@ class SimulatedMachine:
     #: Attempt ids whose program was started more than once: must stay empty.
     started_twice: list[str] = field(default_factory=list)
 
-    def start(self, order: AttemptOrder) -> None:
+    def start(self, order: Order) -> None:
         """Start a program."""
         if order.attempt_id in self.attempts:
             self.started_twice.append(order.attempt_id)
             return
-        self.attempts[order.attempt_id] = SimulatedAttempt(order, self._script(order))
+        self.attempts[order.attempt_id] = SimulatedAttempt(
+            order, self._server(order) if isinstance(order, ServingOrder) else self._script(order)
+        )
 
     def running(self) -> list[SimulatedAttempt]:
         """Return attempts whose program runs now."""
@@ -124,9 +128,32 @@ class SimulatedMachine:
         finished = self._event(
             "finished", end, outcome="stopped", stop_reason=reason.value, exit_code=None, signal=15
         )
-        finished["artifacts"] = self._artifacts(attempt.order)
+        if isinstance(attempt.order, AttemptOrder):
+            finished["artifacts"] = self._artifacts(attempt.order)
         stopping = self._event("stopping", time, reason=reason.value)
         attempt.script = [*told, (time, stopping), (end, finished)]
+
+    def _server(self, order: ServingOrder) -> list[tuple[float, dict[str, Any]]]:
+        """Return the events of a model server: it serves until it is stopped, or fails as often as programs do."""
+        rng = self.rng
+        start = self.clock.monotonic()
+        ready = start + rng.uniform(0.01, 2.0)
+        end = start + rng.uniform(*self.server_seconds)
+        events = [
+            self._event("downloading", start),
+            self._event("starting", start, pid=4242, start_time=1.0),
+            self._event("ready", ready, address=f"unix:/run/m-{order.instance_id}.sock"),
+        ]
+        fault = rng.random()
+        if fault < self.faults.fail:
+            events.pop()
+            end = ready
+        finished = self._event(
+            "finished", end, outcome="lost" if fault < self.faults.lost else "failed", stop_reason=None
+        )
+        finished |= {"exit_code": 1, "signal": None}
+        finished["failure"] = {"class": "AlgorithmError", "message": "the model server ended: exit code 1"}
+        return [*zip((start, start, ready), events, strict=False), (end, finished)]
 
     def _script(self, order: AttemptOrder) -> list[tuple[float, dict[str, Any]]]:
         rng, faults = self.rng, self.faults
@@ -211,11 +238,11 @@ class SimulatedExecutor:
         """Start serving."""
         self._sink = sink
 
-    def launch(self, order: AttemptOrder) -> None:
+    def launch(self, order: Order) -> None:
         """Start an attempt."""
         self._machine.start(order)
 
-    def resume(self, order: AttemptOrder) -> None:
+    def resume(self, order: Order) -> None:
         """Go on with an attempt; start it only if it never was."""
         attempt = self._machine.attempts.get(order.attempt_id)
         if attempt is None:

@@ -6,13 +6,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from pegbox.domain.orders import AttemptOrder
+from pegbox.domain.orders import Order
 from pegbox.domain.statuses import StopReason
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """A batch of events of one attempt, in order, numbered from ``first_seq``.
+    """A batch of events of one attempt (or instance), in order, numbered from ``first_seq``.
 
     ``acknowledge`` is called with the last committed sequence number after the commit, never before; ``fence`` is called
     instead when the attempt is not the live one any more. Both may be called from any thread and never raise.
@@ -32,7 +32,7 @@ ReportSink = Callable[[Report], None]
 
 
 class Executor(Protocol):
-    """Runs attempts and reports what becomes of them.
+    """Runs attempts of training jobs, and instances of endpoints in the same way, and reports what becomes of them.
 
     Contract: after ``launch`` or ``resume`` exactly one ``finished`` event of that attempt is reported in the end, whatever
     is killed meanwhile (a restart of the executor itself apart, after which the engine calls ``resume`` again). No program of
@@ -43,11 +43,11 @@ class Executor(Protocol):
         """Start serving; reports go to ``sink`` from any thread."""
         ...
 
-    def launch(self, order: AttemptOrder) -> None:
+    def launch(self, order: Order) -> None:
         """Start an attempt whose row is committed. Faults become a ``finished`` event with class InternalServerError."""
         ...
 
-    def resume(self, order: AttemptOrder) -> None:
+    def resume(self, order: Order) -> None:
         """Go on with an attempt that may or may not have been started before a crash of the server.
 
         Reports what its directory, its agent or its surviving program say; launches it if, and only if, it never started.

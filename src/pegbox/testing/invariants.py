@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from pegbox.domain.orders import AttemptOrder
 from pegbox.domain.records import TrainingJob, TuningJob
 from pegbox.domain.statuses import TRAINING_MOVES, TUNING_MOVES, FailureKind, TrainingStatus, TuningStatus
 from pegbox.executors.simulated import SimulatedMachine
@@ -47,7 +48,8 @@ class Watcher:
         tuning_jobs: list[TuningJob] = _all(reader, "list_tuning_jobs")
         training_jobs: list[TrainingJob] = _all(reader, "list_training_jobs")
         self._names(tuning_jobs, training_jobs)
-        running = Counter(attempt.order.training_job_id for attempt in self.machine.running())
+        orders = [attempt.order for attempt in self.machine.running()]
+        running = Counter(order.training_job_id for order in orders if isinstance(order, AttemptOrder))
         trials: dict[int, list[TrainingJob]] = {}
         for job in training_jobs:
             if job.tuning_job_id is not None:

@@ -407,7 +407,7 @@ def _at_rest(world: World) -> None:
     # A crash between acknowledging and discarding leaves scratch data behind, which the executor sweeps at its start.
     spools = [a for a in world.machine.attempts.values() if not a.discarded and not a.fenced]
     if len(spools) > world.outcome.crashes:
-        raise InvariantBroken(f"attempts were never discarded: {[a.order.training_job_name for a in spools]}")
+        raise InvariantBroken(f"attempts were never discarded: {[a.order.attempt_id for a in spools]}")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

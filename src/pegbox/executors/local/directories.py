@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from pegbox.agent import durable
-from pegbox.domain.orders import AttemptOrder
+from pegbox.domain.orders import Order
 from pegbox.executors.local.process import ProcessIdentity
 
 #: What goes when the attempt's end is committed; ``log``, ``log.times`` and ``result.json`` stay.
@@ -24,7 +24,7 @@ class Assignment:
     identity: ProcessIdentity
 
 
-def write_order(order: AttemptOrder, assignment: Assignment) -> None:
+def write_order(order: Order, assignment: Assignment) -> None:
     """Write ``order.json``: the order and who drives it; makes the directory.
 
     Raises:

@@ -10,7 +10,7 @@ from typing import Any
 
 from pegbox.agent import processes
 from pegbox.agent.codec import PROTOCOL
-from pegbox.domain.orders import AttemptOrder
+from pegbox.domain.orders import AttemptOrder, Order
 from pegbox.domain.statuses import StopReason
 from pegbox.executors.local import directories
 from pegbox.executors.local.directories import Assignment
@@ -77,14 +77,14 @@ class LocalExecutor:
         self._sink = sink
         self._hub.open()
 
-    def launch(self, order: AttemptOrder) -> None:
+    def launch(self, order: Order) -> None:
         """Start an attempt; a fault becomes its ``finished`` event."""
         with self._lock:
             if order.attempt_id not in self._table.attempts and not self._closed:
                 attempt = self._table.attempts[order.attempt_id] = LiveAttempt(order)
                 self._assign(attempt)
 
-    def resume(self, order: AttemptOrder) -> None:
+    def resume(self, order: Order) -> None:
         """Go on with an attempt after a restart: wait for its living agent, have another take over, or launch it."""
         with self._lock:
             if order.attempt_id in self._table.attempts or self._closed:
@@ -241,7 +241,7 @@ class LocalExecutor:
     def _give_up(self, attempt: LiveAttempt, message: str) -> None:
         """Report the end of an attempt that no agent can drive; nothing of it is left running."""
         order = attempt.order
-        _log.error("attempt %s of %s is given up: %s", order.attempt, order.training_job_name, message)
+        _log.error("%s is given up: %s", _called(order), message)
 
         def conclude() -> None:
             mark = order.attempt_id
@@ -407,6 +407,12 @@ class LocalExecutor:
             directories.remove_scratch(directory)
         except OSError as error:
             _log.warning("%s could not be cleaned: %s", directory, error)
+
+
+def _called(order: Order) -> str:
+    if isinstance(order, AttemptOrder):
+        return f"attempt {order.attempt} of training job {order.training_job_name}"
+    return f"instance {order.instance_id} of endpoint {order.endpoint_name}"
 
 
 def _lost(message: str) -> dict[str, Any]:

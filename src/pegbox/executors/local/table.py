@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from pegbox.domain.orders import AttemptOrder
+from pegbox.domain.orders import Order
 from pegbox.domain.statuses import StopReason
 from pegbox.executors.local.hub import Connection
 from pegbox.executors.local.process import ProcessIdentity
@@ -15,7 +15,7 @@ from pegbox.executors.local.process import ProcessIdentity
 class LiveAttempt:
     """An attempt whose end is not committed yet."""
 
-    order: AttemptOrder
+    order: Order
     #: ``run`` the first time, ``adopt`` for every agent after the first.
     verb: str = "run"
     agent_id: str | None = None
