@@ -108,13 +108,13 @@ def signing_key(secret: str, date: str, region: str, service: str) -> bytes:
     """The key derived for one day, region and service."""
     key = f"AWS4{secret}".encode()
     for part in (date, region, service, TERMINATOR):
-        key = hmac.new(key, part.encode("utf-8"), hashlib.sha256).digest()
+        key = hmac.digest(key, part.encode("utf-8"), "sha256")
     return key
 
 
 def signature(key: bytes, text: str) -> str:
     """The signature of a string to sign, in lower-case hexadecimal."""
-    return hmac.new(key, text.encode("utf-8"), hashlib.sha256).hexdigest()
+    return hmac.digest(key, text.encode("utf-8"), "sha256").hex()
 
 
 def encode(text: str) -> str:

@@ -21,9 +21,10 @@ from __future__ import annotations
 
 import hmac
 import re
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
+from functools import lru_cache
 from typing import Final
 from urllib.parse import unquote
 
@@ -38,6 +39,9 @@ from pegbox.wire.http import Request
 
 #: How far a client's clock may be off, in seconds, in either direction.
 WINDOW_SECONDS: Final = 15 * 60
+_WINDOW: Final = timedelta(seconds=WINDOW_SECONDS)
+#: Derived keys that a verifier remembers; more begin anew.
+_DERIVED_KEYS: Final = 64
 
 #: Headers that decide something; a second one would be a second meaning.
 _SINGLE_HEADERS: Final = (
@@ -112,6 +116,8 @@ class Verifier:
             secret_of: Gives the secret of an access key id, or None if there is no such key.
         """
         self._secret_of = secret_of
+        # Deriving a key costs as much as all the rest; a client's requests of one day share it.
+        self._derived: dict[tuple[str, str, str, str], bytes] = {}
 
     def verify(self, request: Request, now: datetime, services: Collection[str]) -> Identity:
         """Verify a request.
@@ -130,17 +136,21 @@ class Verifier:
             UnrecognizedClient: No such access key.
             InvalidSignature: Anything else that does not fit.
         """
-        _check_unambiguous(request)
-        claim = _claim(request)
+        headers = _by_name(request)
+        _check_unambiguous(request, headers)
+        claim = _claim(request, headers)
         _check_scope(claim, services)
         _check_time(claim, now)
-        _check_signed_headers(claim, request)
+        _check_signed_headers(claim, request, headers)
         secret = self._secret_of(claim.access_key_id)
         if secret is None:
             raise UnrecognizedClient(
                 "The access key id is not one of this server's. `pegbox env` prints the right one."
             )
-        expected = _expected_signature(claim, request, _payload(claim, request), secret)
+        payload = _payload(claim, request, headers)
+        expected = canonical.signature(
+            self._key(secret, claim), _string_to_sign(claim, request, headers, payload)
+        )
         if not hmac.compare_digest(expected, claim.signature):
             raise InvalidSignature(
                 "The signature does not fit the request. Check the secret access key, and that nothing between "
@@ -148,32 +158,56 @@ class Verifier:
             )
         return Identity(claim.access_key_id, claim.region, claim.service, claim.presigned)
 
+    def _key(self, secret: str, claim: _Claim) -> bytes:
+        scope = (secret, claim.date, claim.region, claim.service)
+        key = self._derived.get(scope)
+        if key is None:
+            key = canonical.signing_key(secret, claim.date, claim.region, claim.service)
+            if len(self._derived) >= _DERIVED_KEYS:
+                self._derived.clear()
+            self._derived[scope] = key
+        return key
 
-def _check_unambiguous(request: Request) -> None:
+
+def _by_name(request: Request) -> dict[str, list[str]]:
+    headers: dict[str, list[str]] = {}
+    for name, value in request.headers:
+        headers.setdefault(name, []).append(value)
+    return headers
+
+
+def _first(headers: Mapping[str, Sequence[str]], name: str) -> str | None:
+    values = headers.get(name)
+    return values[0] if values else None
+
+
+def _check_unambiguous(request: Request, headers: Mapping[str, Sequence[str]]) -> None:
     for name in _SINGLE_HEADERS:
-        if len(request.header_values(name)) > 1:
+        if name in headers and len(headers[name]) > 1:
             raise IncompleteSignature(f"The header {name} is there more than once.")
     if not (request.path + request.query).isascii():
         raise IncompleteSignature("Path and query must be percent-encoded.")
-    if request.header("x-amz-security-token") is not None or "X-Amz-Security-Token" in request.query:
+    if "x-amz-security-token" in headers or "X-Amz-Security-Token" in request.query:
         raise UnrecognizedClient(
             "The request carries a session token, which this server's keys do not have. Unset AWS_SESSION_TOKEN."
         )
 
 
-def _claim(request: Request) -> _Claim:
-    authorization = request.header("authorization")
-    in_query = any(name in _QUERY_FIELDS for name, _ in canonical.query_pairs(request.query))
+def _claim(request: Request, headers: Mapping[str, Sequence[str]]) -> _Claim:
+    authorization = _first(headers, "authorization")
+    in_query = bool(request.query) and any(
+        name in _QUERY_FIELDS for name, _ in canonical.query_pairs(request.query)
+    )
     if authorization is None and not in_query:
         raise MissingAuthenticationToken(
             "The request is not signed. Sign it with AWS Signature Version 4; `pegbox env` prints key and secret."
         )
     if authorization is not None and in_query:
         raise IncompleteSignature("The request is signed both in a header and in its query.")
-    return _header_claim(request, authorization) if authorization is not None else _query_claim(request)
+    return _header_claim(headers, authorization) if authorization is not None else _query_claim(request)
 
 
-def _header_claim(request: Request, authorization: str) -> _Claim:
+def _header_claim(headers: Mapping[str, Sequence[str]], authorization: str) -> _Claim:
     algorithm, _, rest = authorization.strip().partition(" ")
     if algorithm != canonical.ALGORITHM:
         raise IncompleteSignature(f"The Authorization header must begin with {canonical.ALGORITHM}.")
@@ -185,9 +219,9 @@ def _header_claim(request: Request, authorization: str) -> _Claim:
         fields[name] = value
     if set(fields) != {"Credential", "SignedHeaders", "Signature"}:
         raise IncompleteSignature("The Authorization header needs Credential, SignedHeaders and Signature.")
-    moment = request.header("x-amz-date")
+    moment = _first(headers, "x-amz-date")
     if moment is None:
-        moment = _moment_of_date_header(request)
+        moment = _moment_of_date_header(_first(headers, "date") or "")
     return _checked_claim(
         fields["Credential"], fields["SignedHeaders"], fields["Signature"], moment, expires=None
     )
@@ -230,8 +264,8 @@ def _checked_claim(credential: str, signed: str, signature: str, moment: str, ex
     return _Claim(access_key_id, date, region, service, names, signature, moment, expires)
 
 
-def _moment_of_date_header(request: Request) -> str:
-    found = _HTTP_DATE.fullmatch(request.header("date") or "")
+def _moment_of_date_header(date: str) -> str:
+    found = _HTTP_DATE.fullmatch(date)
     if found is None or found.group(2) not in _MONTHS:
         raise IncompleteSignature("The request needs a header X-Amz-Date (YYYYMMDDTHHMMSSZ) or Date.")
     day, month, year, hour, minute, second = found.groups()
@@ -246,14 +280,21 @@ def _check_scope(claim: _Claim, services: Collection[str]) -> None:
         raise InvalidSignature("The date of the credential scope is not that of the request.")
 
 
-def _check_time(claim: _Claim, now: datetime) -> None:
+@lru_cache(maxsize=64)
+def _moment(text: str) -> datetime | None:
+    """The moment that a timestamp in its one allowed form names."""
     try:
-        signed_at = datetime.strptime(claim.moment, canonical.TIME_FORMAT).replace(tzinfo=timezone.utc)
+        moment = datetime.strptime(text, canonical.TIME_FORMAT).replace(tzinfo=timezone.utc)
     except ValueError:
-        signed_at = None
-    if signed_at is None or canonical.timestamp(signed_at) != claim.moment:
+        return None
+    return moment if canonical.timestamp(moment) == text else None
+
+
+def _check_time(claim: _Claim, now: datetime) -> None:
+    signed_at = _moment(claim.moment)
+    if signed_at is None:
         raise IncompleteSignature("The request's time must be written YYYYMMDDTHHMMSSZ.")
-    window = timedelta(seconds=WINDOW_SECONDS)
+    window = _WINDOW
     life = timedelta(seconds=claim.expires) if claim.expires is not None else window
     if now > signed_at + life:
         raise InvalidSignature(
@@ -267,8 +308,8 @@ def _check_time(claim: _Claim, now: datetime) -> None:
         )
 
 
-def _check_signed_headers(claim: _Claim, request: Request) -> None:
-    present = {name for name, _ in request.headers}
+def _check_signed_headers(claim: _Claim, request: Request, headers: Mapping[str, Sequence[str]]) -> None:
+    present = headers.keys()
     absent = [name for name in claim.signed if name not in present]
     if absent:
         raise InvalidSignature(f"Signed headers are not there: {', '.join(absent)}.")
@@ -284,10 +325,10 @@ def _check_signed_headers(claim: _Claim, request: Request) -> None:
         raise InvalidSignature("The path has empty or dot segments.")
 
 
-def _payload(claim: _Claim, request: Request) -> str:
+def _payload(claim: _Claim, request: Request, headers: Mapping[str, Sequence[str]]) -> str:
     """The payload hash of the canonical request; what the client declared must be true of the body."""
     actual = canonical.payload_hash(request.body)
-    declared = request.header("x-amz-content-sha256")
+    declared = _first(headers, "x-amz-content-sha256")
     if claim.presigned:
         if declared is None:
             fields = dict(canonical.query_pairs(request.query))
@@ -301,8 +342,9 @@ def _payload(claim: _Claim, request: Request) -> str:
     return actual
 
 
-def _expected_signature(claim: _Claim, request: Request, payload: str, secret: str) -> str:
-    headers = {name: request.header_values(name) for name in claim.signed}
+def _string_to_sign(
+    claim: _Claim, request: Request, headers: Mapping[str, Sequence[str]], payload: str
+) -> str:
     pairs = [
         (name, value)
         for name, value in canonical.query_pairs(request.query)
@@ -317,5 +359,4 @@ def _expected_signature(claim: _Claim, request: Request, payload: str, secret: s
         payload,
     )
     scope = canonical.credential_scope(claim.date, claim.region, claim.service)
-    key = canonical.signing_key(secret, claim.date, claim.region, claim.service)
-    return canonical.signature(key, canonical.string_to_sign(claim.moment, scope, text))
+    return canonical.string_to_sign(claim.moment, scope, text)
