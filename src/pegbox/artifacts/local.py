@@ -7,8 +7,8 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
-from pegbox.artifacts import keys
 from pegbox.artifacts.publishing import move_once, remove_published
+from pegbox.domain import object_keys as keys
 from pegbox.errors import PegboxError
 
 

@@ -7,7 +7,7 @@ import os
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from pegbox.artifacts.keys import decode_key, encode_key
+from pegbox.domain.object_keys import decode_key, encode_key
 
 KEYS = st.text(
     st.one_of(st.sampled_from("./%pb-\0\x01a"), st.characters(exclude_categories=["Cs"])), max_size=60

@@ -14,11 +14,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pegbox.api import Served, create_app
-from pegbox.api.doorman import host_name
 from pegbox.api.extension import extension_model
 from pegbox.api.paging import Pages
 from pegbox.errors import PegboxError, StoreFull, ValidationException
 from pegbox.wire import PageTokens, Service, Verifier, load_models, sign_request
+from pegbox.wire.addressing import host_name
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=timezone.utc)
 KEY, SECRET = "PEGBTEST", "secret"
