@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
+    from pegbox.agent.pipes import Pipes
+
     #: Serves the connection for at most some seconds or until a descriptor is readable.
     Wait = Callable[..., object]
 
@@ -47,6 +49,9 @@ class Attempt:
         adopting: Whether another agent may have begun: what it left running is ended before anything is started.
     """
 
+    #: Kind of the event that tells of the program's start.
+    STARTED = "training"
+
     def __init__(
         self,
         order: dict[str, Any],
@@ -69,6 +74,7 @@ class Attempt:
         self.program: Program | None = None
         #: What the program writes.
         self.output: Output = None  # type: ignore[assignment]
+        self._pipes: Pipes | None = None
         self._command = ""
         self._to_group = self._wrapped = False
         self._oldest_event = 0.0
@@ -107,7 +113,7 @@ class Attempt:
         try:
             self._drive()
         except Fenced:
-            self._end_everything()
+            self.end_everything()
             raise
         finally:
             self.output.close()
@@ -121,28 +127,40 @@ class Attempt:
                 break
             except SpoolBusy:
                 self._serve(0.05)
-        self.output = Output(self.directory, self.order, self.spool, self.emit)
+        self.output = self.make_output()
+
+    def make_output(self) -> Output:
+        """Return the reader of what the program writes."""
+        return Output(self.directory, self.order, self.spool, self.emit)
+
+    def make_ending(self) -> Ending:
+        """Return what concludes the attempt."""
+        return Ending(self)
+
+    def make_plan(self, helpers: plan.Helpers) -> plan.Plan:
+        """Prepare the directory and return how the program is started."""
+        return plan.make(self.order, helpers)
 
     def _drive(self) -> None:
         points.reach("ordered")
-        ending = Ending(self)
+        ending = self.make_ending()
         if ending.was_reached():
             return
         try:
             if not self._take_over():
                 self._start()
-            self._watch()
+            self.watch()
             self._settle()
         except Refusal as refusal:
-            self._end_everything()
+            self.end_everything()
             ending.failed(refusal.failure_class, str(refusal))
             return
         except StopBeforeStart:
-            self._end_everything()
+            self.end_everything()
             ending.stopped_early()
             return
         except OSError as error:
-            self._end_everything()
+            self.end_everything()
             ending.failed("InternalServerError", f"the machine refused: {error}")
             return
         ending.of_program(self._command)
@@ -152,7 +170,7 @@ class Attempt:
     def _start(self) -> None:
         self.emit("downloading")
         helpers = plan.Helpers(self._tick, self._run_logged, self._run_quiet)
-        ready = plan.make(self.order, helpers)
+        ready = self.make_plan(helpers)
         for text in ready.notices:
             self.emit("notice", text=text)
         self._tick()
@@ -169,8 +187,21 @@ class Attempt:
         began = time.monotonic()
         self._note_program(began)
         points.reach("noted")
-        self.emit("training", pid=self.program.pid, start_time=float(self.program.started))
-        self._limit(began)
+        self.emit(self.STARTED, pid=self.program.pid, start_time=float(self.program.started))
+        self.limit(began)
+        self._feed(self.program)
+
+    def _feed(self, program: Program) -> None:
+        """Have the program's pipe channels fed; a feeder that an earlier agent started goes on."""
+        if not any(item["input_mode"] == "Pipe" for item in self.order.get("channels") or ()):
+            return
+        from pegbox.agent.pipes import Pipes
+
+        self._pipes = Pipes(self.order)
+        if "feeding" not in self.spool.facts:
+            self.spool.fact("feeding")
+            self.spool.write()
+            self._pipes.start(program.pid, program.started)
 
     def _note_program(self, began: float) -> None:
         assert self.program is not None
@@ -184,10 +215,16 @@ class Attempt:
                 "command": self._command,
                 "to_group": self._to_group,
                 "wrapped": self._wrapped,
+                **self.more_state(),
             },
         )
 
-    def _limit(self, began: float) -> None:
+    def more_state(self) -> dict[str, Any]:
+        """Return what else an agent that takes over must know."""
+        return {}
+
+    def limit(self, began: float) -> None:
+        """Note when the program's time is over; it began at a monotonic time."""
         if self.order["max_runtime_seconds"] is not None:
             self._deadline = began + float(self.order["max_runtime_seconds"])
 
@@ -204,7 +241,7 @@ class Attempt:
             if self.spool.torn:
                 raise Refusal("InternalServerError", "the record of this attempt was damaged by a power cut")
             if self.spool.seq or self._adopting:
-                self._end_everything()
+                self.end_everything()
             return False
         self._take_stop()
         state = state or {}
@@ -217,9 +254,10 @@ class Attempt:
             self.program.known_exit(exited["exit_code"], exited["signal"])
         elif not self.program.check():
             self.emit("notice", text="the agent of this attempt died; another one watches the program now")
-            if "training" not in self.spool.kinds:
-                self.emit("training", pid=pid, start_time=float(self.program.started))
-            self._limit(float(state.get("monotonic", time.monotonic())))
+            if self.STARTED not in self.spool.kinds:
+                self.emit(self.STARTED, pid=pid, start_time=float(self.program.started))
+            self.limit(float(state.get("monotonic", time.monotonic())))
+            self._feed(self.program)
         return True
 
     def _survivor(self, state: dict[str, Any]) -> tuple[int, int]:
@@ -244,22 +282,33 @@ class Attempt:
 
     # Watching.
 
-    def _watch(self) -> None:
+    def watch(self) -> None:
+        """Stay with the program until it has ended."""
+        assert self.program is not None
+        quiet = 0
+        while not self.program.check():
+            if self._pipes is not None:
+                self._pipes.check()
+            moved = self.watch_for(BUSY_POLL if quiet < 25 else QUIET_POLL)
+            quiet = 0 if moved else quiet + 1
+
+    def watch_for(self, seconds: float, descriptors: tuple[int, ...] = ()) -> bool:
+        """Stay with the program for some seconds, or until it ends, a message comes or a descriptor is readable.
+
+        Returns whether it wrote something.
+        """
         program = self.program
         assert program is not None
-        quiet = 0
-        while not program.check():
-            now = time.monotonic()
-            self._apply_stop(now)
-            if program.check():
-                break
-            pause = BUSY_POLL if quiet < 25 else QUIET_POLL
-            if program.pidfd is None:
-                self._serve(_BLIND_POLL)
-            else:
-                self._serve(pause, (program.pidfd,))
-            quiet = 0 if self.output.read() else quiet + 1
-            self.flush(only_due=True)
+        self._apply_stop(time.monotonic())
+        if program.check():
+            return False
+        if program.pidfd is None:
+            self._serve(min(seconds, _BLIND_POLL), descriptors)
+        else:
+            self._serve(seconds, (program.pidfd, *descriptors))
+        moved = self.output.read()
+        self.flush(only_due=True)
+        return moved
 
     def _apply_stop(self, now: float) -> None:
         program = self.program
@@ -287,13 +336,14 @@ class Attempt:
             self.spool.fact("exit", exit_code=program.exit_code, signal=program.signal)
             self.spool.write()
             points.reach("exit-noted")
-        self._end_everything()
+        self.end_everything()
         while self.output.read():
             self._serve(0)
             self.flush(only_due=True)
         self.output.finish()
 
-    def _end_everything(self) -> None:
+    def end_everything(self) -> None:
+        """Kill every process of the attempt."""
         program = self.program or Program(0, 0, child=False)
         told = False
         while stuck := program.end_all(self.id):

@@ -36,7 +36,8 @@ class Agent:
         self._idle_seconds = float(options.get("idle-seconds", IDLE_SECONDS))
         self._attempts_left = int(options.get("max-attempts", MAX_ATTEMPTS))
         self._home = options.get("home", "/")
-        self._link = Link(options["socket"], self._hello)
+        self._socket_path = options["socket"]
+        self._link = Link(self._socket_path, self._hello)
         self._current: Attempt | None = None
         self._next: dict[str, Any] | None = None
         self._adopting = False
@@ -94,9 +95,7 @@ class Agent:
 
     def _drive(self, order: dict[str, Any]) -> bool:
         """Drive an attempt until all its events are acknowledged; return whether this agent is still good."""
-        attempt = Attempt(
-            order, self.serve, self._send_ready, lambda: self._link.welcome, adopting=self._adopting
-        )
+        attempt = self._attempt(order)
         self._current = attempt
         early = self._early_stop.pop(attempt.id, None)
         self._early_stop.clear()
@@ -121,6 +120,21 @@ class Agent:
         if sound:
             self._link.send({"type": "idle", "attempt": attempt.id})
         return sound
+
+    def _attempt(self, order: dict[str, Any]) -> Attempt:
+        server_is_there = lambda: self._link.welcome  # noqa: E731
+        if order.get("kind") != "serving":
+            return Attempt(order, self.serve, self._send_ready, server_is_there, adopting=self._adopting)
+        from pegbox.agent.serving import Instance
+
+        return Instance(
+            order,
+            self.serve,
+            self._send_ready,
+            server_is_there,
+            adopting=self._adopting,
+            sockets=os.path.dirname(self._socket_path),
+        )
 
     def _until_acknowledged(self, attempt: Attempt) -> None:
         while attempt.spool.unacked and not attempt.fenced:

@@ -36,7 +36,7 @@ class Ending:
                 return False
             spool.add({name: value for name, value in result.items() if name != "boot"})
         self._attempt.flush()
-        self._clear_up()
+        self.clear_up()
         return True
 
     @staticmethod
@@ -53,11 +53,11 @@ class Ending:
     def failed(self, failure_class: str, message: str) -> None:
         """Nothing ran, or nothing can be known."""
         lost = failure_class == "InternalServerError"
-        self._conclude("lost" if lost else "failed", outcome.failure(failure_class, message))
+        self.conclude("lost" if lost else "failed", outcome.failure(failure_class, message))
 
     def stopped_early(self) -> None:
         """It was told to stop before the program was started."""
-        self._conclude("stopped", None, stop_reason=self._attempt.stop_reason)
+        self.conclude("stopped", None, stop_reason=self._attempt.stop_reason)
 
     def of_program(self, command: str) -> None:
         """The program ran and no process of it is left."""
@@ -76,7 +76,7 @@ class Ending:
                     "InternalServerError", f"the artifacts could not be packed: {error.strerror or error}"
                 )
         points.reach("packed")
-        self._conclude(
+        self.conclude(
             word,
             failure,
             stop_reason=attempt.stop_reason if word == "stopped" else None,
@@ -127,7 +127,7 @@ class Ending:
             )
         return {"model": model, "output": output}
 
-    def _conclude(
+    def conclude(
         self,
         word: str,
         failure: dict[str, Any] | None,
@@ -138,6 +138,7 @@ class Ending:
         artifacts: dict[str, Any] | None = None,
         unmatched: dict[str, list[str]] | None = None,
     ) -> None:
+        """Write the result, then report it."""
         attempt = self._attempt
         event = {
             "kind": "finished",
@@ -159,9 +160,9 @@ class Ending:
         while attempt.spool_is_behind():
             attempt.wait_for_room()
         points.reach("sent")
-        self._clear_up()
+        self.clear_up()
 
-    def _clear_up(self) -> None:
+    def clear_up(self) -> None:
         """Everything worth keeping is packed: the tree goes while the server commits."""
         try:
             remove_tree(f"{self._attempt.directory}/opt")

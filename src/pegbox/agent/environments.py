@@ -127,7 +127,7 @@ def _build(python: str, home: str, code: str, with_file: bool, with_package: boo
 
 
 def _failed(what: str) -> Refusal:
-    return Refusal("AlgorithmError", f"InstallRequirementsError: {what}; see the log of this training job")
+    return Refusal("AlgorithmError", f"InstallRequirementsError: {what}; see the log")
 
 
 def reporting_path(python: str, cache: str, run: Callable[[list[str]], int]) -> str | None:

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 #: The program's reports (one JSON line each) lie here in the attempt directory.
 REPORT_FILE = "reported.jsonl"
 
-_OPT_ML_NOTICE = (
+#: Told where a program mentions a folder that is not real.
+OPT_ML_NOTICE = (
     "the program mentions /opt/ml, which is not real on this machine (bubblewrap is missing or does not work): "
     "use SM_MODEL_DIR, SM_CHANNEL_<NAME>, SM_OUTPUT_DATA_DIR and SM_INPUT_CONFIG_DIR instead, or install bubblewrap"
 )
@@ -101,7 +102,7 @@ def make(order: dict[str, Any], helpers: Helpers) -> Plan:
         plan.wrapped = True
         plan.folder = f"{tree}/code"
     elif mentions:
-        plan.notices.append(_OPT_ML_NOTICE)
+        plan.notices.append(OPT_ML_NOTICE)
     return plan
 
 

@@ -79,7 +79,7 @@ def test_writing_through_a_link_is_impossible(tmp_path: Path) -> None:
 def test_bombs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """An archive that unpacks to more than the limits is refused."""
     archive = write(tmp_path / "a.tar.gz", member("zeros", data=bytes(2_000_000)))
-    monkeypatch.setattr(archives, "MAX_BYTES", 1_000_000)
+    monkeypatch.setattr(archives.CODE, "size", 1_000_000)
     (tmp_path / "t").mkdir()
     with pytest.raises(Refusal, match="more than"):
         archives.extract(archive, str(tmp_path / "t"), nothing)
