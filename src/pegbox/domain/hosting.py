@@ -133,11 +133,19 @@ class Generation:
     def definition(self, variant: str) -> Mapping[str, Any]:
         """Return a variant as the configuration defines it."""
         items = self.config["ProductionVariants"]
-        return next(item for item in items if item["VariantName"] == variant)  # type: ignore[no-any-return]
+        found: Mapping[str, Any] = next(item for item in items if item["VariantName"] == variant)
+        return found
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON data."""
-        return asdict(self)
+        return {
+            "number": self.number,
+            "config_name": self.config_name,
+            "config": self.config,
+            "models": self.models,
+            "variants": [asdict(item) for item in self.variants],
+            "capture": self.capture,
+        }
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Generation:

@@ -14,6 +14,7 @@ from typing import Any, Protocol
 
 from pegbox.domain.records import Attempt, MetricPoint, TrainingJob, TuningJob
 from pegbox.domain.statuses import TrainingStatus, TuningStatus
+from pegbox.ports.hosting_store import HostingReader, HostingWriter
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,7 +111,7 @@ class JobReader(Protocol):
         ...
 
 
-class Reader(JobReader, Protocol):
+class Reader(JobReader, HostingReader, Protocol):
     """Committed state. Methods may be called from any thread."""
 
     def attempt(self, attempt_id: str) -> Attempt | None:
@@ -140,7 +141,7 @@ class Reader(JobReader, Protocol):
         ...
 
 
-class Transaction(Reader, Protocol):
+class Transaction(Reader, HostingWriter, Protocol):
     """Reads its own writes; everything is committed together or not at all."""
 
     def savepoint(self) -> AbstractContextManager[None]:

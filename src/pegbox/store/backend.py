@@ -12,11 +12,12 @@ from pegbox.ports.store import Reader, Transaction
 from pegbox.store.attempts import AttemptReads, AttemptWrites
 from pegbox.store.database import Database, ReaderPool, Work, Writer
 from pegbox.store.extras import ExtraReads, ExtraWrites
+from pegbox.store.hosting import HostingReads, HostingWrites
 from pegbox.store.training_jobs import TrainingJobReads, TrainingJobWrites
 from pegbox.store.tuning_jobs import TuningJobReads, TuningJobWrites
 
 
-class _SqlReader(TuningJobReads, TrainingJobReads, AttemptReads, ExtraReads):
+class _SqlReader(TuningJobReads, TrainingJobReads, AttemptReads, HostingReads, ExtraReads):
     """Committed state; each statement sees one consistent state."""
 
     def __init__(self, pool: ReaderPool) -> None:
@@ -30,10 +31,12 @@ class _SqlTransaction(
     TuningJobWrites,
     TrainingJobWrites,
     AttemptWrites,
+    HostingWrites,
     ExtraWrites,
     TuningJobReads,
     TrainingJobReads,
     AttemptReads,
+    HostingReads,
     ExtraReads,
 ):
     """A write transaction; what it reads includes what it wrote."""

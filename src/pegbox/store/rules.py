@@ -8,6 +8,7 @@ from dataclasses import fields
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
+from pegbox.domain.hosting import Endpoint, EndpointInstance, InstanceState
 from pegbox.domain.names import parse_arn
 from pegbox.domain.records import Attempt, TrainingJob, TuningJob
 from pegbox.ports.store import Page
@@ -20,6 +21,8 @@ _IDENTITY: dict[type[Any], frozenset[str]] = {
     TuningJob: frozenset({"id", "name"}),
     TrainingJob: frozenset({"id", "name", "tuning_job_id", "number"}),
     Attempt: frozenset({"id", "training_job_id", "number"}),
+    Endpoint: frozenset({"id", "name", "created_at"}),
+    EndpointInstance: frozenset({"id", "endpoint_id", "endpoint_name", "generation", "variant"}),
 }
 _CHANGEABLE: dict[type[Any], frozenset[str]] = {
     record: frozenset(item.name for item in fields(record)) - identity
@@ -28,6 +31,7 @@ _CHANGEABLE: dict[type[Any], frozenset[str]] = {
 
 #: What a list may be sorted by.
 TUNING_SORTS = ("Name", "Status", "CreationTime")
+NAMED_SORTS = ("Name", "CreationTime")
 TRAINING_SORTS = (*TUNING_SORTS, "FinalObjectiveMetricValue")
 
 #: States of an attempt.
@@ -81,14 +85,23 @@ def sound_number(number: float) -> float:
     return float(number) + 0.0
 
 
+def check_row_id(row_id: int) -> None:
+    """Check the row id of a record that is to be inserted.
+
+    Raises:
+        ValueError: It has one already.
+    """
+    if row_id != 0:
+        raise ValueError(f"id = {row_id}: the store gives row ids; insert the record with id 0")
+
+
 def check_new(record: TuningJob | TrainingJob) -> None:
     """Check a job that is to be inserted.
 
     Raises:
         ValueError: It has a row id already, or a field that cannot be kept.
     """
-    if record.id != 0:
-        raise ValueError(f"id = {record.id}: the store gives row ids; insert the job with id 0")
+    check_row_id(record.id)
     check_values({"seed": record.seed} if isinstance(record, TuningJob) else {"objective": record.objective})
 
 
@@ -120,7 +133,7 @@ def check_values(values: Mapping[str, Any]) -> None:
     if seed is not None and not 0 <= seed <= _LARGEST:
         raise ValueError(f"seed = {seed!r}: give an integer from 0 to {_LARGEST}")
     state = values.get("state")
-    if state is not None and state not in ATTEMPT_STATES:
+    if state is not None and not isinstance(state, InstanceState) and state not in ATTEMPT_STATES:
         raise ValueError(f"state = {state!r}: an attempt is one of {', '.join(ATTEMPT_STATES)}")
 
 

@@ -7,17 +7,12 @@ module (``sqlite``). A change here needs a migration; a test compares the two.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from enum import Enum
-from typing import Any
-
 from sqlalchemy import (
     BigInteger,
     CheckConstraint,
     Column,
     ForeignKey,
     Index,
-    Integer,
     MetaData,
     PrimaryKeyConstraint,
     String,
@@ -36,6 +31,8 @@ from pegbox.domain.statuses import (
     TrainingStatus,
     TuningStatus,
 )
+from pegbox.store.columns import required, row_id, words
+from pegbox.store.hosting_tables import add_hosting_tables
 from pegbox.store.rules import ATTEMPT_STATES
 
 metadata = MetaData(
@@ -48,39 +45,26 @@ metadata = MetaData(
     }
 )
 
-#: SQLite gives ids to its own integer type only, and PostgreSQL needs the wide one.
-_RowId = BigInteger().with_variant(Integer(), "sqlite")
-
-
-def _words(column: str, values: type[Enum] | Iterable[str]) -> CheckConstraint:
-    words = [item.value if isinstance(item, Enum) else item for item in values]
-    return CheckConstraint(f"{column} IN ({', '.join(repr(word) for word in words)})", name=column)
-
-
-def _required(name: str, kind: Any = Text) -> Column[Any]:
-    return Column(name, kind, nullable=False)
-
-
 tuning_jobs = Table(
     "tuning_jobs",
     metadata,
-    Column("id", _RowId, primary_key=True, autoincrement=True),
-    _required("name"),
-    _required("name_key"),
-    _required("status"),
-    _required("created_at", BigInteger),
-    _required("modified_at", BigInteger),
+    row_id(),
+    required("name"),
+    required("name_key"),
+    required("status"),
+    required("created_at", BigInteger),
+    required("modified_at", BigInteger),
     Column("ended_at", BigInteger),
-    _required("seed", BigInteger),
-    _required("launched", BigInteger),
-    _required("observed", BigInteger),
+    required("seed", BigInteger),
+    required("launched", BigInteger),
+    required("observed", BigInteger),
     Column("converged_at", BigInteger),
     Column("completion_reason", Text),
     Column("failure_reason", Text),
-    _required("notices"),
-    _required("request"),
+    required("notices"),
+    required("request"),
     UniqueConstraint("name_key"),
-    _words("status", TuningStatus),
+    words("status", TuningStatus),
     Index(None, "status", "id"),
     Index(None, "created_at", "id"),
     sqlite_autoincrement=True,
@@ -90,13 +74,13 @@ tuning_jobs = Table(
 training_jobs = Table(
     "training_jobs",
     metadata,
-    Column("id", _RowId, primary_key=True, autoincrement=True),
-    _required("name"),
-    _required("name_key"),
-    _required("status"),
-    _required("secondary"),
-    _required("created_at", BigInteger),
-    _required("modified_at", BigInteger),
+    row_id(),
+    required("name"),
+    required("name_key"),
+    required("status"),
+    required("secondary"),
+    required("created_at", BigInteger),
+    required("modified_at", BigInteger),
     #: No foreign key: trials stay when the record of their tuning job is deleted.
     Column("tuning_job_id", BigInteger),
     Column("number", BigInteger),
@@ -105,27 +89,27 @@ training_jobs = Table(
     Column("objective_status", Text),
     Column("failure_kind", Text),
     Column("stop_reason", Text),
-    _required("attempt", BigInteger),
+    required("attempt", BigInteger),
     Column("started_at", BigInteger),
     Column("ended_at", BigInteger),
     Column("exit_code", BigInteger),
     Column("signal", BigInteger),
     Column("definition", Text),
     Column("failure_reason", Text),
-    _required("notices"),
-    _required("final_metrics"),
-    _required("transitions"),
-    _required("artifacts"),
+    required("notices"),
+    required("final_metrics"),
+    required("transitions"),
+    required("artifacts"),
     Column("suggestion", Text),
-    _required("request"),
+    required("request"),
     UniqueConstraint("name_key"),
     UniqueConstraint("tuning_job_id", "number"),
     UniqueConstraint("tuning_job_id", "observed_seq"),
-    _words("status", TrainingStatus),
-    _words("secondary", SecondaryStatus),
-    _words("objective_status", ObjectiveStatus),
-    _words("failure_kind", FailureKind),
-    _words("stop_reason", StopReason),
+    words("status", TrainingStatus),
+    words("secondary", SecondaryStatus),
+    words("objective_status", ObjectiveStatus),
+    words("failure_kind", FailureKind),
+    words("stop_reason", StopReason),
     CheckConstraint("(tuning_job_id IS NULL) = (number IS NULL)", name="trial"),
     Index(None, "status", "id"),
     Index(None, "created_at", "id"),
@@ -141,13 +125,13 @@ attempts = Table(
     metadata,
     Column("id", Text, primary_key=True),
     Column("training_job_id", BigInteger, ForeignKey("training_jobs.id", ondelete="CASCADE"), nullable=False),
-    _required("number", BigInteger),
-    _required("created_at", BigInteger),
-    _required("state"),
-    _required("reported", BigInteger),
+    required("number", BigInteger),
+    required("created_at", BigInteger),
+    required("state"),
+    required("reported", BigInteger),
     Column("ended_at", BigInteger),
     UniqueConstraint("training_job_id", "number"),
-    _words("state", ATTEMPT_STATES),
+    words("state", ATTEMPT_STATES),
 )
 #: One live attempt of a training job at a time.
 Index(
@@ -161,13 +145,13 @@ Index(
 metric_points = Table(
     "metric_points",
     metadata,
-    Column("id", _RowId, primary_key=True, autoincrement=True),
+    row_id(),
     Column("training_job_id", BigInteger, ForeignKey("training_jobs.id", ondelete="CASCADE"), nullable=False),
-    _required("attempt", BigInteger),
-    _required("name"),
-    _required("count", BigInteger),
+    required("attempt", BigInteger),
+    required("name"),
+    required("count", BigInteger),
     Column("value", Double),
-    _required("at", BigInteger),
+    required("at", BigInteger),
     Column("step", BigInteger),
     UniqueConstraint("training_job_id", "attempt", "name", "count"),
 )
@@ -175,12 +159,12 @@ metric_points = Table(
 tags = Table(
     "tags",
     metadata,
-    Column("id", _RowId, primary_key=True, autoincrement=True),
-    _required("arn"),
+    row_id(),
+    required("arn"),
     #: Kind and name of the ARN, by which tags go when their resource goes.
-    _required("resource"),
-    _required("key"),
-    _required("value"),
+    required("resource"),
+    required("key"),
+    required("value"),
     UniqueConstraint("arn", "key"),
     Index(None, "resource"),
 )
@@ -196,15 +180,17 @@ warm_starts = Table(
         primary_key=True,
         autoincrement=False,
     ),
-    _required("parents"),
+    required("parents"),
 )
 
 images = Table(
     "images",
     metadata,
     Column("name", Text, primary_key=True),
-    _required("runtime"),
+    required("runtime"),
 )
+
+models, endpoint_configs, endpoints, endpoint_instances, counters = add_hosting_tables(metadata)
 
 #: Alembic's own table; it stands here so that a new store is made without loading Alembic.
 alembic_version = Table(

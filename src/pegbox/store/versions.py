@@ -3,5 +3,5 @@
 from __future__ import annotations
 
 #: Alembic revisions from the first to the current one.
-KNOWN = ("0001", "0002")
+KNOWN = ("0001", "0002", "0003")
 CURRENT = KNOWN[-1]

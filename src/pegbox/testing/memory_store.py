@@ -32,6 +32,7 @@ from pegbox.store.rules import (
     to_micros,
 )
 from pegbox.testing.frozen import frozen_changes, frozen_job, frozen_json, one_nan
+from pegbox.testing.memory_hosting import HostingMemoryReads, HostingMemoryWrites, HostingTables
 
 
 @dataclass(slots=True)
@@ -53,6 +54,7 @@ class _Tables:
     images: dict[str, Mapping[str, Any]] = field(default_factory=dict)
     warm_starts: dict[int, Sequence[Mapping[str, Any]]] = field(default_factory=dict)
     sequence: dict[str, int] = field(default_factory=dict)
+    hosting: HostingTables = field(default_factory=HostingTables)
 
 
 class _JobReads:
@@ -128,8 +130,11 @@ class _JobReads:
         return [tables.training[row_id] for row_id in sorted(tables.training_live)]
 
 
-class _Reads(_JobReads):
+class _Reads(_JobReads, HostingMemoryReads):
     """Answers about the rest."""
+
+    def _hosting(self) -> HostingTables:
+        return self._read().hosting
 
     def attempt(self, attempt_id: str) -> Attempt | None:
         return self._read().attempts.get(attempt_id)
@@ -217,11 +222,11 @@ class _MemoryReader(_Reads):
         return self._current()
 
 
-class _JobWrites(_Reads):
+class _JobWrites(_Reads, HostingMemoryWrites):
     """Working tables of a transaction, copied one by one at their first change."""
 
     def __init__(self, tables: _Tables) -> None:
-        self._tables = replace(tables)
+        self._tables = replace(tables, hosting=replace(tables.hosting))
         self._owned: set[str] = set()
         self._open = True
 
@@ -237,6 +242,14 @@ class _JobWrites(_Reads):
                 setattr(tables, name, dict(getattr(tables, name)))
                 self._owned.add(name)
         return tables
+
+    def _hosting_copy(self, name: str) -> dict[Any, Any]:
+        tables = self._read().hosting
+        if f"hosting.{name}" not in self._owned:
+            setattr(tables, name, dict(getattr(tables, name)))
+            self._owned.add(f"hosting.{name}")
+        table: dict[Any, Any] = getattr(tables, name)
+        return table
 
     def _next_id(self, table: str) -> int:
         sequence = self._write("sequence").sequence
@@ -373,7 +386,8 @@ class _MemoryTransaction(_JobWrites):
 
     @contextmanager
     def savepoint(self) -> Iterator[None]:
-        saved, self._owned = replace(self._read()), set()
+        tables = self._read()
+        saved, self._owned = replace(tables, hosting=replace(tables.hosting)), set()
         try:
             yield
         except BaseException:

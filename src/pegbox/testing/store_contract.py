@@ -28,6 +28,7 @@ from pegbox.domain.statuses import TrainingStatus
 from pegbox.errors import ResourceInUse, StoreError
 from pegbox.ports.store import Counters, JobStore, Page
 from pegbox.testing.sample_records import RUNNING, attempt, moment, point, training, tuning
+from pegbox.testing.store_contract_hosting import HostingContract
 from pegbox.testing.store_contract_jobs import AnswersContract, JobsContract, names
 
 
@@ -314,5 +315,5 @@ class TransactionsContract:
             pass
 
 
-class StoreContract(JobsContract, AnswersContract, RestContract, TransactionsContract):
+class StoreContract(JobsContract, AnswersContract, RestContract, HostingContract, TransactionsContract):
     """What every backend of the ``JobStore`` port does; see the module for how to use it."""
