@@ -46,8 +46,10 @@ class SettingsError(HomeError):
         super().__init__("; ".join(problems))
 
 
-def _setting(default: Any, doc: str, check: Callable[[Any], str | None] | None = None) -> Any:
-    return field(default=default, metadata={"doc": doc, "check": check})
+def _setting(
+    default: Any, doc: str, check: Callable[[Any], str | None] | None = None, *, as_written: bool = False
+) -> Any:
+    return field(default=default, metadata={"doc": doc, "check": check, "as_written": as_written})
 
 
 def _at_least(least: float) -> Callable[[Any], str | None]:
@@ -66,6 +68,14 @@ def _loopback(value: str) -> str | None:
     if value in ("127.0.0.1", "::1", "localhost"):
         return None
     return "must be 127.0.0.1, ::1 or localhost: this version serves this machine only"
+
+
+def _folders(entries: tuple[str, ...]) -> str | None:
+    bad = [entry for entry in entries if not re.fullmatch(r"fs-[0-9a-z]+=/.*", entry)]
+    names = [entry.partition("=")[0] for entry in entries]
+    if bad or len(set(names)) < len(names):
+        return "must be a list of texts such as fs-0123456789abcdef0=/mnt/data, each id once"
+    return None
 
 
 def _port(value: int) -> str | None:
@@ -95,6 +105,12 @@ class Settings:
         "",
         "Another S3 endpoint that `pegbox env` points clients at, instead of `--s3`.",
         _matches(r"(https?://[^\s/]+/?)?", "http://host[:port] or https://host[:port]"),
+    )
+    file_systems: tuple[str, ...] = _setting(
+        (),
+        "Folders that stand for network file systems (EFS, FSx for Lustre) in channels, each as `fs-0123=/folder`.",
+        _folders,
+        as_written=True,
     )
     region: str = _setting(
         "us-east-1",
@@ -177,7 +193,7 @@ def read_settings(home: Path, environ: Mapping[str, str] | None = None) -> Setti
             problems.append(_unknown(source, key, list(known)))
             continue
         try:
-            converted = _convert(value, known[key].default)
+            converted = _convert(value, known[key].default, lower=not known[key].metadata["as_written"])
         except ValueError as error:
             problems.append(f"{source} = {value!r}: {error}")
             continue
@@ -216,13 +232,13 @@ def _unknown(source: str, key: str, known: list[str]) -> str:
     return f"{source} is no setting; {hint}"
 
 
-def _convert(value: Any, default: Any) -> Any:
+def _convert(value: Any, default: Any, *, lower: bool = True) -> Any:
     """Turn a TOML value or a variable's text into the default's type."""
     if isinstance(default, tuple):
         items = value.split(",") if isinstance(value, str) else value
         if not isinstance(items, list) or not all(isinstance(item, str) for item in items):
             raise ValueError("must be a list of texts")
-        return tuple(item.strip().lower() for item in items if item.strip())
+        return tuple(item.strip().lower() if lower else item.strip() for item in items if item.strip())
     if isinstance(default, bool):
         words = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
         if isinstance(value, bool):

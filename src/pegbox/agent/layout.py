@@ -118,6 +118,12 @@ def link_channels(base: str, order: dict[str, Any]) -> None:
     for channel in order["channels"]:
         _check_channel(channel)
         place = f"{base}/input/data/{channel['name']}"
+        if channel["input_mode"] == "Pipe":
+            from pegbox.agent.pipes import make_first
+
+            _check_objects(channel)
+            make_first(place)
+            continue
         if channel["data_type"] == "ManifestFile":
             _link_objects(channel, place)
             continue
@@ -137,20 +143,38 @@ def link_channels(base: str, order: dict[str, Any]) -> None:
             _link(match, f"{place}/{os.path.basename(match)}")
 
 
+def _check_objects(channel: dict[str, Any]) -> None:
+    """Refuse a pipe channel whose data is not there; the feeder opens it only when the program does."""
+    if channel["data_type"] != "S3Prefix":
+        _need_objects(channel)
+    if channel["data_type"] != "ManifestFile" and not (
+        os.path.exists(channel["path"]) or prefix_matches(channel["path"])
+    ):
+        raise Refusal(
+            "ClientError",
+            f"no object matches the address {channel['uri']} of channel '{channel['name']}' any more; "
+            "an input must exist until its job has ended",
+        )
+
+
 def _link_objects(channel: dict[str, Any], place: str) -> None:
     """Link the objects that a manifest names, under their names."""
-    objects = channel.get("objects") or ()
+    for name, path in _need_objects(channel):
+        target = f"{place}/{name}"
+        os.makedirs(os.path.dirname(target), 0o700, exist_ok=True)
+        _link(path, target)
+
+
+def _need_objects(channel: dict[str, Any]) -> list[tuple[str, str]]:
+    objects = list(channel.get("objects") or ())
     lost = [name for name, path in objects if not os.path.isfile(path)]
-    if lost or not objects:
+    if lost or not (objects or channel["data_type"] == "AugmentedManifestFile"):
         raise Refusal(
             "ClientError",
             f"the manifest {channel['uri']} of channel '{channel['name']}' or an object that it names is not there any more"
             f"{': ' + ', '.join(lost[:5]) if lost else ''}; an input must exist until its job has ended",
         )
-    for name, path in objects:
-        target = f"{place}/{name}"
-        os.makedirs(os.path.dirname(target), 0o700, exist_ok=True)
-        _link(path, target)
+    return objects
 
 
 def prefix_matches(path: str) -> list[str]:
@@ -171,13 +195,11 @@ def _check_channel(channel: dict[str, Any]) -> None:
     if not name or "/" in name or name in (".", ".."):
         raise Refusal("ClientError", f"'{name}' cannot be a channel's name")
     if channel["input_mode"] == "Pipe":
-        raise Refusal(
-            "ClientError", f"channel '{name}': TrainingInputMode Pipe is not offered; use File or FastFile"
-        )
+        return
     if channel["data_type"] not in ("S3Prefix", "ManifestFile"):
         raise Refusal(
             "ClientError",
-            f"channel '{name}': S3DataType {channel['data_type']} is not offered; use S3Prefix or ManifestFile",
+            f"channel '{name}': S3DataType {channel['data_type']} belongs to Pipe mode; use S3Prefix or ManifestFile",
         )
     if channel["compression"] not in ("None", ""):
         raise Refusal(

@@ -259,6 +259,7 @@ def open_engine(stack: ExitStack, home: Home, settings: Settings, secret: bytes)
             cache_path=str(home.path / "cache"),
             python=sys.executable,
             extended=settings.mode == "extended",
+            file_systems=dict(entry.split("=", 1) for entry in settings.file_systems),
             grace_seconds=settings.grace_seconds,
             compute_ahead=settings.compute_ahead,
         ),

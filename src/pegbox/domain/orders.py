@@ -26,8 +26,13 @@ class ChannelOrder:
     compression: str = "None"
     #: ``S3Prefix`` (every object whose key starts with the address), ``ManifestFile`` or ``AugmentedManifestFile``.
     data_type: str = "S3Prefix"
-    #: Of a ManifestFile: (name within the channel, local path) of each object.
+    #: Of a ManifestFile: (name within the channel, local path) of each object. Of an AugmentedManifestFile: (address, local
+    #: path) of each object that its ``-ref`` attributes name.
     objects: tuple[tuple[str, str], ...] = ()
+    #: Of an AugmentedManifestFile: which attributes of a line are fed, in this order.
+    attributes: tuple[str, ...] = ()
+    #: Pipe mode: the objects (or lines) are fed in an order of their own in each epoch; None for the order of their keys.
+    shuffle_seed: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,4 +162,4 @@ Order = AttemptOrder | ServingOrder
 
 def _channel(item: Mapping[str, Any]) -> ChannelOrder:
     objects = tuple((str(name), str(path)) for name, path in item.get("objects") or ())
-    return ChannelOrder(**{**item, "objects": objects})
+    return ChannelOrder(**{**item, "objects": objects, "attributes": tuple(item.get("attributes") or ())})

@@ -12,8 +12,8 @@ from typing import Any
 from pegbox.domain.builtin_algorithms import ALGORITHMS, absent
 from pegbox.domain.orders import RuntimeOrder
 from pegbox.engine.algorithms import algorithm_problems
+from pegbox.engine.channels import channel_problems
 from pegbox.engine.images import resolve_image
-from pegbox.engine.manifests import MANIFEST, manifest_problem
 from pegbox.engine.parts import Parts
 from pegbox.engine.specs import DEFAULT_RUNTIME, INTERPRETER_KEY, plain_text
 from pegbox.ports.store import Reader
@@ -179,27 +179,7 @@ def regex_fault(regex: str) -> str | None:
 
 
 def _data(parts: Parts, definition: Mapping[str, Any], prefix: str) -> list[str]:
-    problems = []
-    channels = definition.get("InputDataConfig") or ()
-    names = [item["ChannelName"] for item in channels]
-    for name in sorted({name for name in names if names.count(name) > 1}):
-        problems.append(
-            f"{prefix}InputDataConfig: channel {name!r} is given more than once; rename one of them"
-        )
-    for index, item in enumerate(channels):
-        path = f"{prefix}InputDataConfig[{index}].DataSource"
-        source = item["DataSource"].get("S3DataSource")
-        if source is None:
-            if not any(item["DataSource"].values()):
-                problems.append(f"{path}: empty; give an S3DataSource")
-            continue
-        refused = parts.artifacts.check_input(source["S3Uri"])
-        if refused is None and source["S3DataType"] == MANIFEST:
-            refused = manifest_problem(parts.artifacts, source["S3Uri"])
-        if refused is not None:
-            problems.append(
-                f"{path}.S3DataSource.S3Uri of channel {item['ChannelName']!r}: {source['S3Uri']!r}: {refused}"
-            )
+    problems = channel_problems(parts, definition, prefix)
     output = definition["OutputDataConfig"].get("S3OutputPath")
     refused = parts.artifacts.check_output(output) if output else "missing; give an s3:// address"
     if refused is not None:

@@ -7,13 +7,13 @@ from datetime import datetime
 from pathlib import PurePath
 from typing import Any
 
-from pegbox.domain.orders import AttemptOrder, ChannelOrder, RuntimeOrder
+from pegbox.domain.orders import AttemptOrder, RuntimeOrder
 from pegbox.domain.records import Attempt, TrainingJob
 from pegbox.engine.algorithms import metric_definitions_of
+from pegbox.engine.channels import channel_order
 from pegbox.engine.identity import attempt_token
 from pegbox.engine.images import resolve_image
 from pegbox.engine.lifecycle.training import TrialRules, runtime_used
-from pegbox.engine.manifests import MANIFEST, BadManifest, read_manifest
 from pegbox.engine.parts import Parts
 from pegbox.engine.specs import INTERPRETER_KEY, plain_text, resources_of
 
@@ -48,7 +48,9 @@ def build_order(
         directory=f"{parts.policy.jobs_path}/{job.id}/{attempt.number}",
         runtime=runtime,
         hyperparameters=hyperparameters,
-        channels=tuple(_channel(parts, item, algorithm) for item in request.get("InputDataConfig") or ()),
+        channels=tuple(
+            channel_order(parts, item, algorithm) for item in request.get("InputDataConfig") or ()
+        ),
         code_archive=_code(parts, hyperparameters),
         environment=environment,
         metric_definitions=metric_definitions_of(runtime, algorithm),
@@ -74,30 +76,6 @@ def runtime_of(
     """Return how the program of an accepted request runs; an image that was removed since runs as it did."""
     runtime = resolve_image(algorithm.get("TrainingImage", ""), images, interpreter, hyperparameters)
     return runtime or RuntimeOrder(kind="script", python=interpreter)
-
-
-def _channel(parts: Parts, item: Mapping[str, Any], algorithm: Mapping[str, Any]) -> ChannelOrder:
-    source = item["DataSource"]["S3DataSource"]
-    return ChannelOrder(
-        name=item["ChannelName"],
-        path=parts.artifacts.locate(source["S3Uri"]),
-        uri=source["S3Uri"],
-        content_type=item.get("ContentType", ""),
-        input_mode=item.get("InputMode") or algorithm.get("TrainingInputMode", "File"),
-        distribution=source.get("S3DataDistributionType", "FullyReplicated"),
-        record_wrapper=item.get("RecordWrapperType", "None"),
-        compression=item.get("CompressionType", "None"),
-        data_type=source["S3DataType"],
-        objects=_objects(parts, source) if source["S3DataType"] == MANIFEST else (),
-    )
-
-
-def _objects(parts: Parts, source: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
-    try:
-        return read_manifest(parts.artifacts, source["S3Uri"])
-    except BadManifest:
-        # It was fine when the job was accepted; the agent tells the owner that nothing is left of it.
-        return ()
 
 
 def _code(parts: Parts, hyperparameters: Mapping[str, str]) -> str | None:

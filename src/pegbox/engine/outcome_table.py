@@ -6,7 +6,7 @@ the table are in :mod:`pegbox.engine.outcomes`.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Literal
@@ -36,6 +36,8 @@ class Row:
     when: Callable[[Any], bool] | None = None
     #: Those values in words.
     values: str = ""
+    #: What must hold for the member's neighbours, where the row depends on them.
+    beside: Callable[[Mapping[str, Any]], bool] | None = None
 
 
 def _works(scope: Scope, *paths: str) -> tuple[Row, ...]:
@@ -43,9 +45,14 @@ def _works(scope: Scope, *paths: str) -> tuple[Row, ...]:
 
 
 def _met(
-    scope: Scope, path: str, note: str, when: Callable[[Any], bool] | None = None, values: str = ""
+    scope: Scope,
+    path: str,
+    note: str,
+    when: Callable[[Any], bool] | None = None,
+    values: str = "",
+    beside: Callable[[Mapping[str, Any]], bool] | None = None,
 ) -> Row:
-    return Row(scope, path, Outcome.MET, note, when, values)
+    return Row(scope, path, Outcome.MET, note, when, values, beside)
 
 
 def _refused(
@@ -60,6 +67,10 @@ def _is(*wanted: Any) -> Callable[[Any], bool]:
 
 def _not(*wanted: Any) -> Callable[[Any], bool]:
     return lambda value: value not in wanted
+
+
+def _in_folders(channel: Mapping[str, Any]) -> bool:
+    return bool(channel.get("InputMode", "File") != "Pipe")
 
 
 _LATER = "this version does not offer it yet; leave it out"
@@ -123,13 +134,6 @@ TABLE: tuple[Row, ...] = (
         "definition",
         "AlgorithmSpecification.AlgorithmName",
         "give a TrainingImage; algorithms of the marketplace are not offered",
-    ),
-    _refused(
-        "definition",
-        "AlgorithmSpecification.TrainingInputMode",
-        "use File; Pipe and FastFile come later",
-        _not("File"),
-        "Pipe, FastFile",
     ),
     _met("definition", "RoleArn", f"{_ONE_MACHINE} as their owner; no role is assumed"),
     _works("definition", "ResourceConfig")[0],
@@ -200,34 +204,44 @@ TABLE: tuple[Row, ...] = (
         "InputDataConfig[].ContentType",
     ),
     _works("definition", "InputDataConfig[].CompressionType")[0],
-    _refused(
-        "definition",
-        "InputDataConfig[].CompressionType",
-        "use None; compressed channels belong to Pipe mode, which comes later",
-        _is("Gzip"),
-        "Gzip",
-    ),
+    _works("definition", "InputDataConfig[].RecordWrapperType")[0],
     _met(
         "definition",
         "InputDataConfig[].RecordWrapperType",
-        "in File mode data arrive as they lie",
+        "in File and FastFile mode data arrive as they lie",
         _is("RecordIO"),
-        "RecordIO",
+        "RecordIO, in File and FastFile mode",
+        _in_folders,
     ),
     _works("definition", "InputDataConfig[].InputMode")[0],
-    _refused(
+    _works("definition", "InputDataConfig[].ShuffleConfig")[0],
+    _met(
         "definition",
-        "InputDataConfig[].InputMode",
-        "use File; Pipe and FastFile come later",
-        _not("File"),
-        "Pipe, FastFile",
+        "InputDataConfig[].ShuffleConfig",
+        "in File and FastFile mode files lie by name, in no order",
+        bool,
+        "in File and FastFile mode",
+        _in_folders,
     ),
-    _refused("definition", "InputDataConfig[].ShuffleConfig", "shuffle in the program"),
     _works("definition", "InputDataConfig[].DataSource.S3DataSource")[0],
-    _refused(
+    *_works(
         "definition",
         "InputDataConfig[].DataSource.FileSystemDataSource",
-        "give an S3DataSource with s3:// or file://",
+        "InputDataConfig[].DataSource.FileSystemDataSource.FileSystemId",
+        "InputDataConfig[].DataSource.FileSystemDataSource.DirectoryPath",
+    ),
+    _met(
+        "definition",
+        "InputDataConfig[].DataSource.FileSystemDataSource.FileSystemType",
+        "the setting file_systems says which folder is meant, whatever serves it",
+    ),
+    _works("definition", "InputDataConfig[].DataSource.FileSystemDataSource.FileSystemAccessMode")[0],
+    _refused(
+        "definition",
+        "InputDataConfig[].DataSource.FileSystemDataSource.FileSystemAccessMode",
+        "use ro; write results to /opt/ml/model or /opt/ml/output/data",
+        _is("rw"),
+        "rw",
     ),
     _refused(
         "definition",
@@ -242,9 +256,9 @@ TABLE: tuple[Row, ...] = (
     _refused(
         "definition",
         "InputDataConfig[].DataSource.S3DataSource.S3DataType",
-        "use S3Prefix or ManifestFile; augmented manifests come later",
-        _not("S3Prefix", "ManifestFile"),
-        "AugmentedManifestFile, Converse",
+        "use S3Prefix, ManifestFile or AugmentedManifestFile",
+        _is("Converse"),
+        "Converse",
     ),
     _met(
         "definition",
@@ -253,13 +267,7 @@ TABLE: tuple[Row, ...] = (
         _is("ShardedByS3Key"),
         "ShardedByS3Key",
     ),
-    _refused(
-        "definition",
-        "InputDataConfig[].DataSource.S3DataSource.AttributeNames",
-        "they belong to augmented manifests, which come later",
-        bool,
-        "any",
-    ),
+    _works("definition", "InputDataConfig[].DataSource.S3DataSource.AttributeNames")[0],
     _refused(
         "definition",
         "InputDataConfig[].DataSource.S3DataSource.InstanceGroupNames",

@@ -74,26 +74,38 @@ def notices_of(request: Mapping[str, Any], scope: Scope, prefix: str = "") -> li
 
 
 def _hits(request: Mapping[str, Any], scope: Scope, outcome: Outcome) -> Iterator[tuple[Row, str, Any]]:
+    request = _with_input_modes(request)
     for row in TABLE:
         if row.scope == scope and row.outcome is outcome:
-            for path, value in _values(request, row.path.split("."), ""):
-                if row.when is None or row.when(value):
+            for path, value, neighbours in _values(request, row.path.split("."), "", {}):
+                if (row.when is None or row.when(value)) and (row.beside is None or row.beside(neighbours)):
                     yield row, path, value
 
 
-def _values(data: Any, path: list[str], sofar: str) -> Iterator[tuple[str, Any]]:
+def _with_input_modes(request: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A request whose channels all say their input mode: what becomes of other members depends on it."""
+    algorithm = request.get("AlgorithmSpecification") or {}
+    if "TrainingInputMode" not in algorithm or not request.get("InputDataConfig"):
+        return request
+    mode = {"InputMode": algorithm["TrainingInputMode"]}
+    return {**request, "InputDataConfig": [{**mode, **item} for item in request["InputDataConfig"]]}
+
+
+def _values(
+    data: Any, path: list[str], sofar: str, neighbours: Mapping[str, Any]
+) -> Iterator[tuple[str, Any, Mapping[str, Any]]]:
     if not path:
-        yield sofar, data
+        yield sofar, data, neighbours
         return
     name = path[0].removesuffix("[]")
     if not isinstance(data, Mapping) or data.get(name) is None:
         return
     here = f"{sofar}.{name}" if sofar else name
     if not path[0].endswith("[]"):
-        yield from _values(data[name], path[1:], here)
+        yield from _values(data[name], path[1:], here, data)
         return
     for index, item in enumerate(data[name]):
-        yield from _values(item, path[1:], f"{here}[{index}]")
+        yield from _values(item, path[1:], f"{here}[{index}]", data)
 
 
 def _shown(value: Any) -> str:

@@ -22,6 +22,8 @@ class EnginePolicy:
     extended: bool = True
     #: Whether a request may name its interpreter (``PEGBOX_PYTHON``): only where server and clients share a machine.
     trust_interpreters: bool = True
+    #: Network file systems that channels may name: folder on this machine by id.
+    file_systems: Mapping[str, str] = field(default_factory=dict)
     #: Seconds between SIGTERM and SIGKILL.
     grace_seconds: float = 120.0
     #: Whether one suggestion per job is computed while trials run.

@@ -137,7 +137,7 @@ def test_failures(program: str, words: list[str], rig: LocalRig) -> None:
 def test_what_cannot_run_is_refused(rig: LocalRig) -> None:
     """What cannot run ends at once as a client error that names the field and the remedy; nothing is started."""
     missing = ChannelOrder(name="train", path="/nonexistent/data", uri="s3://b/data")
-    pipe = ChannelOrder(name="train", path="/tmp", uri="s3://b/data", input_mode="Pipe")
+    packed = ChannelOrder(name="train", path="/tmp", uri="s3://b/data", compression="Gzip")
     cases = [
         ({"hyperparameters": {"sagemaker_program": '"other.py"'}}, "sagemaker_program"),
         ({"hyperparameters": {"sagemaker_program": '"../x.py"'}}, "inside the code archive"),
@@ -146,7 +146,7 @@ def test_what_cannot_run_is_refused(rig: LocalRig) -> None:
         ({"runtime": RuntimeOrder(kind="script", python="/nonexistent/python")}, "PEGBOX_PYTHON"),
         ({"runtime": RuntimeOrder(kind="command", command=("/nonexistent",))}, "pegbox images add"),
         ({"channels": (missing,)}, "s3://b/data"),
-        ({"channels": (pipe,)}, "Pipe"),
+        ({"channels": (packed,)}, "belongs to Pipe mode"),
         ({"hyperparameters": {"a": '"x\\u0000y"'}}, "cannot be started"),
     ]
     for changes, words in cases:

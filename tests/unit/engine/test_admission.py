@@ -190,7 +190,6 @@ def test_what_comes_later_says_so(
         ("OutputDataConfig.KmsKeyId", "key"),
         ("ResourceConfig.VolumeKmsKeyId", "key"),
         ("ResourceConfig.InstanceCount", 2),
-        ("AlgorithmSpecification.TrainingInputMode", "Pipe"),
         ("AlgorithmSpecification.AlgorithmName", "market"),
         ("OutputDataConfig.CompressionType", "NONE"),
     ],
@@ -290,6 +289,6 @@ def test_checkpoints_stay_below_opt_ml(calm: Make, request_for: Request) -> None
 def test_training_jobs_are_checked_alike(calm: Make) -> None:
     """CreateTrainingJob: the same table of outcomes."""
     request = {**training_request("solo"), "DebugRuleConfigurations": [{"RuleConfigurationName": "r"}]}
-    request["AlgorithmSpecification"]["TrainingInputMode"] = "FastFile"
-    with pytest.raises(ValidationException, match=r"2 validation errors.*DebugRule.*TrainingInputMode"):
+    request["ResourceConfig"]["InstanceCount"] = 2
+    with pytest.raises(ValidationException, match=r"2 validation errors.*DebugRule.*InstanceCount"):
         calm().commands.admitted_training(request)

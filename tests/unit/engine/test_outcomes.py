@@ -78,9 +78,11 @@ def test_refused_and_met_rows_say_why() -> None:
 
 def test_values_are_shown_with_path_and_remedy() -> None:
     """Lists are indexed, long values are cut."""
-    request = {"InputDataConfig": [{"ChannelName": "a"}, {"ChannelName": "b", "InputMode": "Pipe"}]}
+    source = {"S3DataSource": {"S3DataType": "Converse", "S3Uri": "s3://b/x"}}
+    request = {"InputDataConfig": [{"ChannelName": "a"}, {"ChannelName": "b", "DataSource": source}]}
     assert refusals(request, "definition", "D.") == [
-        "D.InputDataConfig[1].InputMode: 'Pipe' is refused: use File; Pipe and FastFile come later"
+        "D.InputDataConfig[1].DataSource.S3DataSource.S3DataType: 'Converse' is refused: use S3Prefix, ManifestFile or "
+        "AugmentedManifestFile"
     ]
     assert "..." in refusals({"VpcConfig": {"Subnets": ["s" * 500]}}, "definition")[0]
 
@@ -91,6 +93,19 @@ def test_what_is_met_by_nature_is_told() -> None:
     notices = notices_of(request, "definition")
     assert any("EnableManagedSpotTraining" in text and "nothing is interrupted" in text for text in notices)
     assert not any("EnableNetworkIsolation" in text for text in notices)
+    assert refusals(request, "definition") == []
+
+
+@pytest.mark.parametrize(
+    ("own", "algorithm", "told"), [("Pipe", "File", 0), (None, "Pipe", 0), (None, "FastFile", 2)]
+)
+def test_what_depends_on_the_input_mode(own: str | None, algorithm: str, told: int) -> None:
+    """Wrapping and shuffling work in Pipe mode and have nothing to act on elsewhere; a channel's own mode wins."""
+    channel = {"ChannelName": "a", "RecordWrapperType": "RecordIO", "ShuffleConfig": {"Seed": 1}}
+    if own is not None:
+        channel["InputMode"] = own
+    request = {"AlgorithmSpecification": {"TrainingInputMode": algorithm}, "InputDataConfig": [channel]}
+    assert len([text for text in notices_of(request, "definition") if "InputDataConfig" in text]) == told
     assert refusals(request, "definition") == []
 
 
