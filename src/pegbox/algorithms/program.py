@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import sys
+import tempfile
 import time
 import traceback
 from collections.abc import Mapping, Sequence
@@ -72,8 +74,13 @@ class Job:
             raise CustomerError(
                 f"channel {channel!r} is missing (there is {there}); give it in InputDataConfig"
             )
+        said = self._inputs[channel]
+        content_type = str(said.get("ContentType") or "")
         folder = os.path.join(self._base, "input", "data", channel)
-        table = read_channel(folder, channel, str(self._inputs[channel].get("ContentType") or ""), how)
+        if said.get("TrainingInputMode") == "Pipe":
+            table = _piped_table(folder, channel, content_type, how)
+        else:
+            table = read_channel(folder, channel, content_type, how)
         self.say(f"channel {channel}: {table.rows} rows with {table.width} features")
         return table
 
@@ -124,6 +131,24 @@ class Job:
     def progress(self, done: float) -> None:
         """Log how much of the training is done, from 0 to 1."""
         self.say(f"#progress_metric: host={HOST}, completed {100 * done:.4g} %")
+
+
+def _piped_table(place: str, channel: str, content_type: str, how: Reading) -> Table:
+    """Rows of a pipe channel: its first epoch is kept in a file, because the algorithms go over their data many times.
+
+    Raises:
+        CustomerError: See :func:`pegbox.algorithms.data.read_channel`; Parquet needs the ends of its files.
+    """
+    with tempfile.NamedTemporaryFile(suffix=f"-{channel}") as copy:
+        with open(f"{place}_0", "rb") as stream:
+            shutil.copyfileobj(stream, copy)
+        copy.flush()
+        copy.seek(0)
+        if copy.read(4) == b"PAR1" or "parquet" in content_type:
+            raise CustomerError(
+                f"channel {channel!r}: Parquet files cannot be read one after another from a pipe; use InputMode File or FastFile"
+            )
+        return read_channel(copy.name, channel, content_type, how)
 
 
 def check_finite(array: np.ndarray, what: str) -> None:
