@@ -17,6 +17,7 @@ import numpy.typing as npt
 from pegbox.space import Space
 from pegbox.strategies.candidates import Search
 from pegbox.strategies.evidence import Evidence, gather
+from pegbox.strategies.inheritance import Inheritance, inherit
 from pegbox.strategies.initial_design import design_size, fingerprint, initial_design
 from pegbox.strategies.memory import Memory
 from pegbox.strategies.model import Model, learn
@@ -44,8 +45,9 @@ class _Question:
     """Everything one suggestion depends on."""
 
     space: Space
+    own: Evidence
     evidence: Evidence
-    parents: tuple[Floats, ...]
+    inherited: Inheritance | None
     seed: tuple[int, int]
     maximize: bool
     design: int
@@ -53,7 +55,7 @@ class _Question:
 
     @property
     def tried(self) -> Floats:
-        return np.vstack([self.evidence.X, self.evidence.F, self.evidence.P])
+        return self.evidence.points
 
 
 def suggest_bayesian(
@@ -72,15 +74,14 @@ def suggest_bayesian(
     """``count`` suggestions; each counts as pending for those after it."""
     job, first = seed
     evidence = gather(space, history, pending, maximize)
-    winners = tuple(
-        row
-        for row in (_winner(space, parent.observations, maximize) for parent in parents)
-        if row is not None
-    )
     design = design_size(space, budget)
+    inherited = None
+    if parents:
+        inherited = inherit(space, parents, evidence, maximize, (design + 1) // 2, memory)
     suggestions = []
     for number in range(first, first + count):
-        question = _Question(space, evidence, winners, (job, number), maximize, design, recipe)
+        known = evidence if inherited is None else inherited.add_to(evidence)
+        question = _Question(space, evidence, known, inherited, (job, number), maximize, design, recipe)
         suggestion = _suggest_one(question, memory)
         row = space.encoding.encode([suggestion.values])
         evidence = replace(evidence, P=np.vstack([evidence.P, row]))
@@ -98,9 +99,9 @@ def _suggest_one(question: _Question, memory: Memory) -> Suggestion:
         warnings.append(f"all {space.cardinality} combinations were suggested already; repeating")
         taken = set()
     else:
-        for row in question.parents:
-            if fingerprint(row) not in taken:
-                return Suggestion(space.decode(row), "from a parent")
+        start = None if question.inherited is None else question.inherited.next_start(question.own.points)
+        if start is not None:
+            return Suggestion(space.decode(start), "from a parent")
         if len(question.tried) < question.design or len(evidence.y) < _FEWEST:
             for row in initial_design(space, question.seed[0]):
                 if fingerprint(row) not in taken:
@@ -125,7 +126,8 @@ def _suggest_one(question: _Question, memory: Memory) -> Suggestion:
 def _by_model(question: _Question, taken: set[bytes], memory: Memory, fitted: bool) -> Suggestion:
     space, recipe = question.space, question.recipe
     layout = Layout(space.encoding.categorical)
-    model = learn(question.evidence, layout, recipe, question.seed[0], memory, fitted=fitted)
+    advice = question.inherited.advice if question.inherited is not None else None
+    model = learn(question.evidence, layout, recipe, question.seed[0], memory, fitted=fitted, advice=advice)
     good = model.X[np.argsort(model.mean, kind="stable")[: max(3, min(8, len(model.X) // 3))]]
     search = Search(space.encoding, recipe, generator(question.seed, _SEARCH))
     Z, score = search.maximise(model.ensemble, good)
@@ -159,9 +161,3 @@ def _random(question: _Question, taken: set[bytes]) -> Suggestion:
     codes = encoding.from_cube(generator(question.seed, _FALLBACK).random((256, encoding.dimension)))
     fresh = next((row for row in codes if fingerprint(row) not in taken), codes[0])
     return Suggestion(question.space.decode(fresh), "random")
-
-
-def _winner(space: Space, parent: Sequence[Observation], maximize: bool) -> Floats | None:
-    """The code of a parent's best observation that is a point of this space."""
-    evidence = gather(space, parent, (), maximize)
-    return evidence.X[int(np.argmin(evidence.y))] if len(evidence.y) else None

@@ -33,6 +33,7 @@ from pegbox.strategies.feasibility import Feasibility
 from pegbox.strategies.trust_region import TrustRegion
 from pegbox.surrogate.numerics import log_mean_exp
 from pegbox.surrogate.posterior import Posterior
+from pegbox.transfer.prior import AdvisedPosterior
 
 Floats = npt.NDArray[np.float64]
 
@@ -41,7 +42,7 @@ Floats = npt.NDArray[np.float64]
 class Opinion:
     """One member: its posterior (pending trials included), its incumbent and its weight."""
 
-    posterior: Posterior
+    posterior: Posterior | AdvisedPosterior
     best: float
     weight: float
 

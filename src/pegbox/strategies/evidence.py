@@ -37,31 +37,42 @@ class Evidence:
     F: Floats
     P: Floats
 
+    @property
+    def points(self) -> Floats:
+        """Codes of all trials (n + f + p, d)."""
+        return np.vstack([self.X, self.F, self.P])
+
 
 def gather(
     space: Space, history: Sequence[Observation], pending: Sequence[Mapping[str, Any]], maximize: bool
 ) -> Evidence:
     """Sort a history into evidence; observations whose values are not of this space are left out."""
+    good, y, bad = sort_out([seen for seen in history if _fits(space, seen.values)], maximize)
+    encode = space.encoding.encode
+    return Evidence(
+        X=encode([seen.values for seen in good]),
+        y=y,
+        censored=np.array([seen.status == "stopped" for seen in good], dtype=bool),
+        F=encode([seen.values for seen in bad]),
+        P=encode([values for values in pending if _fits(space, values)]),
+    )
+
+
+def sort_out(
+    history: Sequence[Observation], maximize: bool
+) -> tuple[list[Observation], Floats, list[Observation]]:
+    """Trials with a usable objective, their raw values (n,), and trials that failed."""
     sign = -1.0 if maximize else 1.0
     good: list[Observation] = []
     bad: list[Observation] = []
     for seen in history:
-        if not _fits(space, seen.values):
-            continue
         if seen.status != "failed" and seen.objective is not None and math.isfinite(seen.objective):
             good.append(seen)
         elif seen.status != "stopped":
             bad.append(seen)
     y = np.array([sign * float(seen.objective) for seen in good if seen.objective is not None])
     censored = np.array([seen.status == "stopped" for seen in good], dtype=bool)
-    encode = space.encoding.encode
-    return Evidence(
-        X=encode([seen.values for seen in good]),
-        y=_complete(y, censored, good, sign) if censored.any() else y,
-        censored=censored,
-        F=encode([seen.values for seen in bad]),
-        P=encode([values for values in pending if _fits(space, values)]),
-    )
+    return good, _complete(y, censored, good, sign) if censored.any() else y, bad
 
 
 def _fits(space: Space, values: Mapping[str, Any]) -> bool:

@@ -28,6 +28,7 @@ from pegbox.surrogate.kernel import Kernel, Layout
 from pegbox.surrogate.posterior import Posterior, condition, condition_on_pending
 from pegbox.surrogate.subset import representative
 from pegbox.surrogate.transforms import TRANSFORMS, invert
+from pegbox.transfer.prior import Advice, AdvisedPosterior
 
 Floats = npt.NDArray[np.float64]
 
@@ -49,7 +50,7 @@ class Model:
     X: Floats
     y: Floats
     mean: Floats
-    posteriors: tuple[Posterior, ...]
+    posteriors: tuple[Posterior | AdvisedPosterior, ...]
     ensemble: Ensemble
 
     def predict(self, Z: Floats) -> tuple[Floats, Floats]:
@@ -61,9 +62,18 @@ class Model:
 
 
 def learn(
-    evidence: Evidence, layout: Layout, recipe: Recipe, job_seed: int, memory: Memory, *, fitted: bool = True
+    evidence: Evidence,
+    layout: Layout,
+    recipe: Recipe,
+    job_seed: int,
+    memory: Memory,
+    *,
+    fitted: bool = True,
+    advice: Advice | None = None,
 ) -> Model:
     """The model of ``evidence``; with ``fitted`` false its hyperparameters are those of the prior.
+
+    ``advice`` of parents becomes its prior mean, as far as the evidence grants it.
 
     Raises:
         NotPositiveDefinite: When a covariance matrix has no factor.
@@ -75,14 +85,17 @@ def learn(
     mean = np.zeros(len(rows))
     for member in recipe.members:
         if fitted:
-            theta = hyperparameters(evidence.X, evidence.y, layout, member, recipe, job_seed, memory)
+            theta = hyperparameters(evidence.X, evidence.y, layout, member, recipe, job_seed, memory, advice)
         else:
             theta = _prior_theta(layout, member)
-        t = TRANSFORMS[member.transform](evidence.y)[rows]
-        posterior = condition(Kernel(layout, theta), X, t)
+        t = TRANSFORMS[member.transform](evidence.y)
+        posterior = _posterior(Kernel(layout, theta), evidence.X, t, rows, advice)
         at_observed, _ = posterior.predict(X)
         mean += at_observed / len(recipe.members)
-        with_pending = condition_on_pending(posterior, evidence.P)
+        if isinstance(posterior, AdvisedPosterior):
+            with_pending: Posterior | AdvisedPosterior = posterior.with_pending(evidence.P)
+        else:
+            with_pending = condition_on_pending(posterior, evidence.P)
         posteriors.append(posterior)
         opinions.append(Opinion(with_pending, float(at_observed.min()), member.weight / total_weight))
     tried = np.vstack([evidence.X, evidence.F, evidence.P])
@@ -92,6 +105,14 @@ def learn(
         tuple(opinions), ~layout.categorical, feasibility, region, recipe.interior / len(tried)
     )
     return Model(X, y, mean, tuple(posteriors), ensemble)
+
+
+def _posterior(
+    kernel: Kernel, X: Floats, t: Floats, rows: npt.NDArray[np.intp], advice: Advice | None
+) -> Posterior | AdvisedPosterior:
+    if advice is None:
+        return condition(kernel, X[rows], t[rows])
+    return advice.condition(kernel, X, t, rows)
 
 
 def _prior_theta(layout: Layout, member: Member) -> Floats:

@@ -19,6 +19,7 @@ from pegbox.surrogate.fit import Prior, default_prior, fit
 from pegbox.surrogate.kernel import Layout
 from pegbox.surrogate.subset import representative
 from pegbox.surrogate.transforms import TRANSFORMS
+from pegbox.transfer.prior import Advice, less_to_explain
 
 Floats = npt.NDArray[np.float64]
 
@@ -40,16 +41,32 @@ def last_full_size(n: int) -> int:
 
 
 def hyperparameters(
-    X: Floats, y: Floats, layout: Layout, member: Member, recipe: Recipe, job_seed: int, memory: Memory
+    X: Floats,
+    y: Floats,
+    layout: Layout,
+    member: Member,
+    recipe: Recipe,
+    job_seed: int,
+    memory: Memory,
+    advice: Advice | None = None,
 ) -> Floats:
-    """``theta`` of one ensemble member for observations ``X`` (n, d) and raw values ``y`` (n,)."""
+    """``theta`` of one ensemble member for observations ``X`` (n, d) and raw values ``y`` (n,).
+
+    With ``advice`` it is fitted to what the parents leave unexplained.
+    """
     prior = default_prior(layout, length=member.length, noise=member.noise)
     tag = repr((member, recipe, job_seed, layout.categorical.tolist())).encode()
+    if advice is not None:
+        tag += advice.tag
 
     def solve(size: int, starts: Floats, iterations: int) -> Floats:
         rows = representative(y[:size], recipe.fit_limit)
-        t = TRANSFORMS[member.transform](y[:size])[rows]
-        return fit(X[rows], t, layout, prior, starts, iterations)[0]
+        t = TRANSFORMS[member.transform](y[:size])
+        believed = prior
+        if advice is not None:
+            t, granted = advice.residuals(X[:size], t, layout)
+            believed = less_to_explain(prior, granted)
+        return fit(X[rows], t[rows], layout, believed, starts, iterations)[0]
 
     def remember(size: int, kind: bytes, compute: Callable[[], Floats]) -> Floats:
         digest = hashlib.blake2b(tag + kind, digest_size=16)

@@ -1,0 +1,192 @@
+"""What a child job takes over from its parents.
+
+==========  ==========================================================================  ==========
+symbol      meaning                                                                     shape
+==========  ==========================================================================  ==========
+X, y        a parent's trials in the child's coordinates, raw values                    (n, d + e), (n,)
+starts      parents' points that the child tries first                                  (s, d)
+==========  ==========================================================================  ==========
+
+Two ways. A parent that measured the same function (the same data and algorithm) joins its trials to the child's own, as
+long as the child's values are what those trials predict. Any other parent is an expert whose advice becomes the prior
+mean of the child's model as far as the child's observations grant it (:mod:`pegbox.transfer`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from pegbox.space import Space
+from pegbox.strategies.evidence import Evidence, sort_out
+from pegbox.strategies.initial_design import fingerprint
+from pegbox.strategies.memory import Memory
+from pegbox.strategies.records import Observation, ParentHistory
+from pegbox.surrogate.numerics import NotPositiveDefinite
+from pegbox.surrogate.subset import representative
+from pegbox.transfer.coordinates import Coordinates, coordinates
+from pegbox.transfer.expert import Expert, consult
+from pegbox.transfer.prior import Advice
+from pegbox.transfer.starts import first_points
+
+Floats = npt.NDArray[np.float64]
+T = TypeVar("T")
+
+#: The most trials of one parent that are looked at, and that identical parents join to the child's own.
+LIMIT, JOINED = 300, 120
+
+
+@dataclass(frozen=True)
+class _Parent:
+    """One parent in the child's coordinates."""
+
+    X: Floats
+    y: Floats
+    F: Floats
+    where: Coordinates
+    identical: bool
+
+
+@dataclass(frozen=True)
+class Inheritance:
+    """Everything that a child's suggestions take from its parents.
+
+    Attributes:
+        starts: Rows to try first (s, d).
+        advice: The experts; None without.
+        joined: Trials that count as the child's own; None without.
+    """
+
+    starts: Floats
+    advice: Advice | None
+    joined: Evidence | None
+
+    def next_start(self, own: Floats) -> Floats | None:
+        """The next of the parents' points (d,), or None when it is not their turn.
+
+        Never more than every other one of the child's own points (n, d), tried or running, comes from a parent: the
+        rest shows how far the parents can be believed.
+        """
+        known = {fingerprint(row) for row in own}
+        waiting = [row for row in self.starts if fingerprint(row) not in known]
+        done = len(self.starts) - len(waiting)
+        return waiting[0] if waiting and 2 * done <= len(own) else None
+
+    def add_to(self, evidence: Evidence) -> Evidence:
+        """The child's evidence after the trials that count as its own."""
+        first = self.joined
+        if first is None:
+            return evidence
+        return replace(
+            evidence,
+            X=np.vstack([first.X, evidence.X]),
+            y=np.concatenate([first.y, evidence.y]),
+            censored=np.concatenate([first.censored, evidence.censored]),
+            F=np.vstack([first.F, evidence.F]),
+        )
+
+
+def inherit(
+    space: Space,
+    parents: Sequence[ParentHistory],
+    evidence: Evidence,
+    maximize: bool,
+    count: int,
+    memory: Memory,
+) -> Inheritance | None:
+    """What ``parents`` leave to a child with ``evidence``; None where nothing is usable.
+
+    Args:
+        space: What the child tunes.
+        parents: Its parents.
+        evidence: The child's own.
+        maximize: Whether larger objectives are better.
+        count: The most points that are tried because a parent found them good.
+        memory: Keeps fitted experts.
+    """
+    usable = [parent for parent in (_place(space, one, maximize) for one in parents) if len(parent.y)]
+    if not usable:
+        return None
+    experts: list[Expert] = []
+    joined: list[_Parent] = []
+    tags = b""
+    for parent in usable:
+        key, expert = _expert(parent, memory)
+        if parent.identical:  # TODO check
+            joined.append(parent)
+        elif expert is not None:
+            experts.append(expert)
+            tags += key
+    good = []
+    for parent in usable:
+        rows = parent.where.inside(parent.X)
+        good.append((space.encoding.snap(parent.X[rows][:, : space.dimension]), parent.y[rows]))
+    return Inheritance(
+        first_points(good, space.encoding.categorical, count),
+        Advice(tuple(experts), tags) if experts else None,
+        _join(space, joined),
+    )
+
+
+def _place(space: Space, parent: ParentHistory, maximize: bool) -> _Parent:
+    where = coordinates(space, parent.space, parent.constants, parent.pinned)
+    good, y, bad = sort_out([seen for seen in parent.observations if where.covers(seen.values)], maximize)
+    rows = representative(y, LIMIT)
+    bad = bad[-LIMIT:]
+
+    def place(trials: Sequence[Observation]) -> Floats:
+        return where.place([seen.values for seen in trials])
+
+    return _Parent(place([good[i] for i in rows]), y[rows], place(bad), where, parent.identical)
+
+
+def _expert(parent: _Parent, memory: Memory) -> tuple[bytes, Expert | None]:
+    digest = hashlib.blake2b(b"expert", digest_size=16)
+    for array in (parent.X, parent.y, parent.where.pinned):
+        digest.update(np.ascontiguousarray(array).tobytes())
+    digest.update(repr(parent.where.categorical.tolist()).encode())
+    key = digest.digest()
+
+    def compute() -> Expert | None:
+        try:
+            return consult(parent.X, parent.y, parent.where)
+        except NotPositiveDefinite:
+            return None
+
+    return key, _remember(memory, key, compute)
+
+
+def _remember(memory: Memory, key: bytes, compute: Callable[[], T]) -> T:
+    known = memory.get(key)
+    if known is None:
+        known = (compute(),)
+        memory.put(key, known)
+    value: T = known[0]
+    return value
+
+
+def _join(space: Space, parents: Sequence[_Parent]) -> Evidence | None:
+    if not parents:
+        return None
+    d = space.dimension
+    codes, values, failed = [], [], []
+    for parent in parents:
+        rows = parent.where.inside(parent.X)
+        codes.append(parent.X[rows][:, :d])
+        values.append(parent.y[rows])
+        failed.append(parent.F[parent.where.inside(parent.F)][:, :d])
+    X, y = np.vstack(codes), np.concatenate(values)
+    chosen = representative(y, JOINED)
+    snap = space.encoding.snap
+    return Evidence(
+        snap(X[chosen]),
+        y[chosen],
+        np.zeros(len(chosen), dtype=bool),
+        snap(np.vstack(failed)),
+        np.empty((0, d)),
+    )

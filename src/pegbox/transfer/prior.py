@@ -1,0 +1,167 @@
+"""The prior mean that parents give to a child's surrogate.
+
+==========  ==========================================================================  ==========
+symbol      meaning                                                                     shape
+==========  ==========================================================================  ==========
+p_k         what expert k expects                                                       (m,)
+c_k         share of expert k in the advice; they sum to 1                              ()
+p           advice: sum of c_k p_k                                                      (m,)
+rho, v      correlation of child and advice, and the child's unit (see ``agreement``)   ()
+r           v t - rho p at the observations: what the child's own model has to explain  (n,)
+==========  ==========================================================================  ==========
+
+    f(z) = rho p(z) + g(z),   g a Gaussian process conditioned on r
+
+so advice decides where the child knows nothing and its own observations decide where it has some (the residual stacking
+of Golovin et al., "Google Vizier", 2017, section 3.3, with a weight that is learnt). Several experts are averaged by the
+precision that each would have alone, rho_k / (1 - rho_k^2), as independent witnesses.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from pegbox.surrogate.fit import Prior
+from pegbox.surrogate.kernel import Kernel, Layout
+from pegbox.surrogate.posterior import Posterior, condition, condition_on_pending
+from pegbox.transfer.agreement import judge
+from pegbox.transfer.expert import Expert
+
+Floats = npt.NDArray[np.float64]
+
+#: Advice that is granted less than this is not worth its time.
+LEAST = 0.05
+
+
+@dataclass(frozen=True)
+class PriorMean:
+    """Weighted advice.
+
+    Attributes:
+        experts: Those with a share.
+        shares: c_k, summing to 1 (k,).
+        rho: How much of the advice is believed.
+        unit: v.
+    """
+
+    experts: tuple[Expert, ...]
+    shares: tuple[float, ...]
+    rho: float
+    unit: float
+
+    def value(self, Z: Floats) -> Floats:
+        """rho p (m,) at codes ``Z`` (m, d)."""
+        total = np.zeros(len(Z))
+        for expert, share in zip(self.experts, self.shares, strict=True):
+            total += (self.rho * share) * expert.expect(Z)
+        return total
+
+    def value_with_gradient(self, Z: Floats) -> tuple[Floats, Floats]:
+        """rho p (m,) and its gradient (m, d)."""
+        total, gradient = np.zeros(len(Z)), np.zeros(Z.shape)
+        for expert, share in zip(self.experts, self.shares, strict=True):
+            value, slope = expert.expect_with_gradient(Z)
+            total += (self.rho * share) * value
+            gradient += (self.rho * share) * slope
+        return total, gradient
+
+
+def prior_mean(experts: Sequence[Expert], X: Floats, t: Floats, layout: Layout) -> PriorMean | None:
+    """The prior mean that observations ``X`` (n, d), ``t`` (n,) grant to ``experts``; None where they grant none."""
+    if not experts:
+        return None
+    expected = np.stack([expert.expect(X) for expert in experts])
+    alone = judge(X, t, expected, layout)
+    precision = np.array([one.rho / (1.0 - one.rho**2) if one.rho >= LEAST else 0.0 for one in alone])
+    if not precision.any():
+        return None
+    shares = precision / precision.sum()
+    together = judge(X, t, (shares @ expected)[None], layout)[0] if len(experts) > 1 else alone[0]
+    if together.rho < LEAST:
+        return None
+    kept = [k for k in range(len(experts)) if shares[k] > 0.0]
+    return PriorMean(
+        tuple(experts[k] for k in kept),
+        tuple(float(shares[k]) for k in kept),
+        together.rho,
+        together.unit,
+    )
+
+
+def less_to_explain(prior: Prior, granted: PriorMean | None) -> Prior:
+    """The hyperparameters' prior for r: of the child's variance 1 - rho^2 is left."""
+    if granted is None:
+        return prior
+    mean = prior.mean.copy()
+    mean[-4] += math.log(1.0 - granted.rho**2)
+    return replace(prior, mean=mean)
+
+
+@dataclass(frozen=True)
+class AdvisedPosterior:
+    """A posterior of the child's own model plus the advice; answers like a :class:`Posterior`.
+
+    Attributes:
+        own: Conditioned on r.
+        prior: The advice.
+        y: The child's transformed values in the expert's unit, v t (n,).
+    """
+
+    own: Posterior
+    prior: PriorMean
+    y: Floats
+
+    @property
+    def kernel(self) -> Kernel:
+        """The kernel of the child's own model."""
+        return self.own.kernel
+
+    def predict(self, Z: Floats) -> tuple[Floats, Floats]:
+        """Mean and deviation (m,) at the rows of ``Z`` (m, d)."""
+        mean, sd = self.own.predict(Z)
+        return mean + self.prior.value(Z), sd
+
+    def predict_with_gradient(self, Z: Floats) -> tuple[Floats, Floats, Floats, Floats]:
+        """Mean, deviation (m,) and their gradients (m, d)."""
+        mean, sd, d_mean, d_sd = self.own.predict_with_gradient(Z)
+        value, slope = self.prior.value_with_gradient(Z)
+        return mean + value, sd, d_mean + slope, d_sd
+
+    def with_pending(self, pending: Floats) -> AdvisedPosterior:
+        """The same as if each pending point (p, d) had returned its own mean."""
+        return replace(self, own=condition_on_pending(self.own, pending))
+
+
+@dataclass(frozen=True)
+class Advice:
+    """All experts of a child, before its observations were asked.
+
+    Attributes:
+        experts: One per parent that has something to say.
+        tag: Tells apart fits under different advice.
+    """
+
+    experts: tuple[Expert, ...]
+    tag: bytes
+
+    def residuals(self, X: Floats, t: Floats, layout: Layout) -> tuple[Floats, PriorMean | None]:
+        """r (n,) of observations ``X`` (n, d), ``t`` (n,), and what was granted; ``t`` itself where nothing was."""
+        granted = prior_mean(self.experts, X, t, layout)
+        return (t, None) if granted is None else (granted.unit * t - granted.value(X), granted)
+
+    def condition(
+        self, kernel: Kernel, X: Floats, t: Floats, rows: npt.NDArray[np.intp]
+    ) -> Posterior | AdvisedPosterior:
+        """The posterior that holds the observations ``rows`` of ``X`` (n, d), ``t`` (n,).
+
+        Raises:
+            NotPositiveDefinite: When the covariance matrix has no factor.
+        """
+        r, granted = self.residuals(X, t, kernel.layout)
+        own = condition(kernel, X[rows], r[rows])
+        return own if granted is None else AdvisedPosterior(own, granted, granted.unit * t[rows])
