@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from pegbox.compat import install_as_sagemaker
     from pegbox.estimator import Estimator
     from pegbox.inputs import FileSystemInput, TrainingInput, s3_input
+    from pegbox.model import Model
     from pegbox.parameter import CategoricalParameter, ContinuousParameter, IntegerParameter
     from pegbox.predictor import Predictor, RealTimePredictor
     from pegbox.reporting import report
@@ -31,6 +32,8 @@ _HOMES = {
     "HyperparameterTuner": "pegbox.tuner",
     "HyperparameterTuningJobAnalytics": "pegbox.analytics",
     "IntegerParameter": "pegbox.parameter",
+    "Model": "pegbox.model",
+    "ModelPackage": "pegbox.model",
     "Predictor": "pegbox.predictor",
     "RealTimePredictor": "pegbox.predictor",
     "Session": "pegbox.session",
@@ -38,9 +41,11 @@ _HOMES = {
     "TrainingJobAnalytics": "pegbox.analytics",
     "WarmStartConfig": "pegbox.tuner",
     "WarmStartTypes": "pegbox.tuner",
+    "container_def": "pegbox.session",
     "get_execution_role": "pegbox.session",
     "get_image_uri": "pegbox.amazon.amazon_estimator",
     "install_as_sagemaker": "pegbox.compat",
+    "production_variant": "pegbox.session",
     "report": "pegbox.reporting",
     "s3_input": "pegbox.inputs",
 }
@@ -67,6 +72,7 @@ __all__ = [
     "HyperparameterTuner",
     "HyperparameterTuningJobAnalytics",
     "IntegerParameter",
+    "Model",
     "Predictor",
     "RealTimePredictor",
     "Session",
@@ -90,7 +96,8 @@ def __getattr__(name: str) -> Any:
 
     if name == "image_uris":
         return importlib.import_module("pegbox.image_uris")
-    home = _HOMES.get(name) or _ALGORITHMS.get(name)
+    # Each algorithm has its models and predictors beside it.
+    home = _HOMES.get(name) or _ALGORITHMS.get(name.removesuffix("Model").removesuffix("Predictor"))
     if home is None:
         raise AttributeError(f"module 'pegbox' has no attribute {name!r}")
     value = getattr(importlib.import_module(home), name)

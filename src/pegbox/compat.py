@@ -24,17 +24,22 @@ _SAME = frozenset(
     {
         "amazon",
         "analytics",
+        "async_inference",
         "chainer",
         "deserializers",
         "estimator",
         "exceptions",
         "image_uris",
         "inputs",
+        "iterators",
         "model",
         "model_monitor",
+        "multidatamodel",
         "mxnet",
         "parameter",
+        "pipeline",
         "predictor",
+        "predictor_async",
         "pytorch",
         "serializers",
         "session",
@@ -45,7 +50,7 @@ _SAME = frozenset(
     }
 )
 #: Modules that are kept elsewhere here.
-_ELSEWHERE = {"amazon.common": "pegbox._sdk.recordio", "utils": "pegbox._sdk.naming"}
+_ELSEWHERE = {"amazon.common": "pegbox.amazon.records", "utils": "pegbox._sdk.naming"}
 
 
 def install_as_sagemaker(api: str = "v1") -> None:

@@ -18,6 +18,8 @@ __all__ = [
     "JSONLinesDeserializer",
     "NumpyDeserializer",
     "PandasDeserializer",
+    "RecordDeserializer",
+    "SimpleBaseDeserializer",
     "StreamDeserializer",
     "StringDeserializer",
 ]
@@ -33,7 +35,8 @@ class BaseDeserializer(ABC):
     ACCEPT: tuple[str, ...] = ("*/*",)
 
     def __init__(self, accept: str | tuple[str, ...] | None = None) -> None:
-        self.accept = (accept,) if isinstance(accept, str) else accept or self.ACCEPT
+        self.accept = (accept,) if isinstance(accept, str) else tuple(accept or self.ACCEPT)
+        self.ACCEPT = self.accept
 
     @property
     def accept_header(self) -> str:
@@ -52,6 +55,10 @@ class BaseDeserializer(ABC):
     def __call__(self, stream: Any, content_type: str) -> Any:
         """Return the value; the form of version 1 of the AWS SDK."""
         return self.deserialize(stream, content_type)
+
+
+class SimpleBaseDeserializer(BaseDeserializer):
+    """A base class for deserializers of one's own."""
 
 
 class BytesDeserializer(BaseDeserializer):
@@ -129,7 +136,7 @@ class JSONLinesDeserializer(BaseDeserializer):
 
 
 class NumpyDeserializer(BaseDeserializer):
-    """An array; the answer's own MIME type (CSV, JSON or NPY) decides how it is read.
+    """An array; the answer's own MIME type (CSV, JSON, NPY, or NPZ for several arrays) decides how it is read.
 
     Args:
         dtype: Type of the array for CSV and JSON.
@@ -163,15 +170,15 @@ class NumpyDeserializer(BaseDeserializer):
             return np.genfromtxt(io.StringIO(body.decode("utf-8")), delimiter=",", dtype=self.dtype or float)
         if kind == "application/json":
             return np.array(json.loads(body.decode("utf-8")), dtype=self.dtype)
-        if kind == "application/x-npy":
+        if kind in ("application/x-npy", "application/x-npz"):
             return np.load(io.BytesIO(body), allow_pickle=False)
         raise ValueError(
-            f"{type(self).__name__} cannot read content type {content_type}; it reads CSV, JSON and NPY"
+            f"{type(self).__name__} cannot read content type {content_type}; it reads CSV, JSON, NPY and NPZ"
         )
 
 
 class PandasDeserializer(BaseDeserializer):
-    """A data frame from CSV or JSON."""
+    """A data frame from CSV, JSON or Parquet."""
 
     ACCEPT = ("text/csv", "application/json")
 
@@ -188,9 +195,31 @@ class PandasDeserializer(BaseDeserializer):
             return pd.read_csv(io.BytesIO(body))
         if kind == "application/json":
             return pd.read_json(io.BytesIO(body))
+        if kind in ("application/x-parquet", "application/vnd.apache.parquet"):
+            return pd.read_parquet(io.BytesIO(body))
         raise ValueError(
-            f"{type(self).__name__} cannot read content type {content_type}; it reads CSV and JSON"
+            f"{type(self).__name__} cannot read content type {content_type}; it reads CSV, JSON and Parquet"
         )
+
+
+class RecordDeserializer(BaseDeserializer):
+    """A list of records from recordIO-protobuf, which Amazon's built-in algorithms answer with.
+
+    Each record has ``features`` and ``label``, dicts of values by name, as
+    ``record.label["score"].float32_tensor.values[0]``.
+    """
+
+    ACCEPT = ("application/x-recordio-protobuf",)
+
+    def deserialize(self, stream: Any, content_type: str) -> Any:
+        """Return the records.
+
+        Raises:
+            ValueError: The answer holds something else.
+        """
+        from pegbox._sdk.records import read_records
+
+        return read_records(io.BytesIO(_read(stream)))
 
 
 def _read(stream: Any) -> bytes:

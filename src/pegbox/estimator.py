@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from typing import Any
 
 from pegbox import image_uris
+from pegbox._sdk.deploying import serving_code
+from pegbox._sdk.endpoint_requests import VPC_CONFIG_DEFAULT
 from pegbox._sdk.estimator_base import DEFAULT_MAX_RUN, EstimatorBase
+from pegbox._sdk.jobs import is_local_session
 from pegbox._sdk.naming import base_name
 from pegbox._sdk.old_names import ESTIMATOR_NAMES, OldName, accepts_old_names
 from pegbox._sdk.script_code import (
@@ -24,6 +28,8 @@ from pegbox._sdk.script_code import (
     script_hyperparameters,
 )
 from pegbox._sdk.training_job import _TrainingJob
+from pegbox.deserializers import JSONDeserializer
+from pegbox.serializers import JSONSerializer
 
 __all__ = ["Estimator", "EstimatorBase", "Framework", "UploadedCode", "_TrainingJob"]
 
@@ -157,6 +163,78 @@ class Estimator(EstimatorBase):
         code = self._code()
         if code is not None:
             self.uploaded_code = code.upload(self.sagemaker_session)
+
+    @accepts_old_names({"image": "image_uri", "image_name": "image_uri"})
+    def create_model(
+        self,
+        role: str | None = None,
+        image_uri: str | None = None,
+        predictor_cls: Any = None,
+        serializer: Any = None,
+        deserializer: Any = None,
+        content_type: str | None = None,
+        accept: str | None = None,
+        vpc_config_override: Any = VPC_CONFIG_DEFAULT,
+        *,
+        entry_point: str | None = None,
+        source_dir: str | None = None,
+        dependencies: Sequence[str] | None = None,
+        **kwargs: Any,
+    ) -> Any:
+        """Return a model of the last training job; nothing is made in the service yet.
+
+        Args:
+            role: Role of the model; the estimator's by default.
+            image_uri: Image that serves it; the one that trained it by default.
+            predictor_cls: Called with endpoint name and session to make a predictor; by default one that sends and answers
+                bytes, and for a bare script one that speaks JSON.
+            serializer: Serializer of that predictor.
+            deserializer: Deserializer of that predictor.
+            content_type: MIME type of its requests.
+            accept: MIME types that it asks for.
+            vpc_config_override: ``VpcConfig`` instead of the job's; None for none.
+            entry_point: Another script that serves than the one that trained.
+            source_dir: Folder of that script.
+            dependencies: Further files for it.
+            **kwargs: Further arguments of :class:`pegbox.model.Model`.
+
+        Raises:
+            ValueError: There is no training job with a model.
+        """
+        from pegbox.model import Model
+        from pegbox.predictor import Predictor
+
+        if self.entry_point is not None:
+            kwargs.update(serving_code(self, entry_point, source_dir, dependencies))
+            kwargs.setdefault("container_log_level", self.container_log_level)
+        elif entry_point is not None:
+            kwargs.update(entry_point=entry_point, source_dir=source_dir, dependencies=dependencies)
+        if self.image_uri is None:
+            serializer, deserializer = serializer or JSONSerializer(), deserializer or JSONDeserializer()
+
+        def predictor(endpoint_name: str, session: Any) -> Predictor:
+            return Predictor(endpoint_name, session, serializer, deserializer, content_type, accept)
+
+        kwargs.setdefault("enable_network_isolation", self.enable_network_isolation())
+        return Model(
+            self.model_data,
+            image_uri or self.train_image(),
+            role or self.role,
+            vpc_config=self.get_vpc_config(vpc_config_override),
+            sagemaker_session=self.sagemaker_session,
+            predictor_cls=predictor_cls or predictor,
+            **kwargs,
+        )
+
+    @classmethod
+    def attach(
+        cls, training_job_name: str, sagemaker_session: Any = None, model_channel_name: str = "model"
+    ) -> EstimatorBase:
+        """Return an estimator for a training job that exists; see :meth:`EstimatorBase.attach`."""
+        estimator = super().attach(training_job_name, sagemaker_session, model_channel_name)
+        if isinstance(estimator, Estimator) and estimator.entry_point is not None:
+            estimator.uploaded_code = UploadedCode(estimator.source_dir or "", estimator.entry_point)
+        return estimator
 
     @classmethod
     def _prepare_init_params_from_job_description(
@@ -293,6 +371,68 @@ class Framework(EstimatorBase):
             )
         )
         self._hyperparameters[CLOUDWATCH_METRICS] = self.enable_cloudwatch_metrics
+
+    @accepts_old_names({"image": "image_uri", "image_name": "image_uri"})
+    def create_model(
+        self,
+        model_server_workers: int | None = None,
+        role: str | None = None,
+        vpc_config_override: Any = VPC_CONFIG_DEFAULT,
+        entry_point: str | None = None,
+        source_dir: str | None = None,
+        dependencies: Sequence[str] | None = None,
+        *,
+        image_uri: str | None = None,
+        **kwargs: Any,
+    ) -> Any:
+        """Return a model of the last training job; nothing is made in the service yet.
+
+        Args:
+            model_server_workers: Processes of each model server.
+            role: Role of the model; the estimator's by default.
+            vpc_config_override: ``VpcConfig`` instead of the job's; None for none.
+            entry_point: Another script that serves than the one that trained.
+            source_dir: Folder of that script.
+            dependencies: Further files for it.
+            image_uri: Image that serves it; the framework's by default.
+            **kwargs: Further arguments of the framework's model.
+
+        Raises:
+            ValueError: There is no training job with a model.
+        """
+        model_data = self.model_data
+        kwargs.setdefault("enable_network_isolation", self.enable_network_isolation())
+        kwargs.setdefault("name", self._current_job_name)
+        kwargs.setdefault("container_log_level", self.container_log_level)
+        return self._model_class()(
+            model_data,
+            role=role or self.role,
+            image_uri=image_uri or self._serving_image(),
+            framework_version=self.framework_version,
+            py_version=self.py_version,
+            model_server_workers=model_server_workers,
+            code_location=self.code_location,
+            sagemaker_session=self.sagemaker_session,
+            vpc_config=self.get_vpc_config(vpc_config_override),
+            **self._serving_code(entry_point, source_dir, dependencies),
+            **kwargs,
+        )
+
+    def _serving_code(
+        self, entry_point: str | None, source_dir: str | None, dependencies: Any
+    ) -> dict[str, Any]:
+        return serving_code(self, entry_point, source_dir, dependencies)
+
+    def _model_class(self) -> Any:
+        from pegbox.model import FrameworkModel
+        from pegbox.predictor import Predictor
+
+        return functools.partial(FrameworkModel, predictor_cls=Predictor)
+
+    def _serving_image(self) -> str | None:
+        """The image that serves: the one that trained if it is the user's own, or on the local server; None to look it up."""
+        own = self.image_uri is not None and image_uris.parse(self.image_uri).framework is None
+        return self.train_image() if own or is_local_session(self.sagemaker_session) else None
 
     @classmethod
     def attach(

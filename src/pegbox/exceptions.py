@@ -6,7 +6,14 @@ from collections.abc import Sequence
 
 from pegbox.errors import PegboxError
 
-__all__ = ["BestTrainingJobNotAvailable", "UnexpectedStatusException"]
+__all__ = [
+    "AsyncInferenceError",
+    "AsyncInferenceModelError",
+    "BestTrainingJobNotAvailable",
+    "ObjectNotExistedError",
+    "PollingTimeoutError",
+    "UnexpectedStatusException",
+]
 
 
 class UnexpectedStatusException(PegboxError, ValueError):
@@ -25,3 +32,49 @@ class UnexpectedStatusException(PegboxError, ValueError):
 
 class BestTrainingJobNotAvailable(PegboxError):
     """No training job of the tuning job has reported a usable objective (yet)."""
+
+
+class AsyncInferenceError(PegboxError):
+    """An answer of an endpoint with a queue is not there."""
+
+
+class AsyncInferenceModelError(AsyncInferenceError):
+    """The model answered a queued request with an error.
+
+    Attributes:
+        message: What the model server said.
+    """
+
+    def __init__(self, message: str) -> None:
+        self.message = message
+        super().__init__(f"the model answered with an error: {message}")
+
+
+class ObjectNotExistedError(AsyncInferenceError):
+    """An answer is not there yet, and was not waited for.
+
+    Attributes:
+        message: What is the matter.
+        output_path: Where it will be.
+    """
+
+    def __init__(self, message: str, output_path: str) -> None:
+        self.message = message
+        self.output_path = output_path
+        super().__init__(f"No answer at {output_path}. {message}")
+
+
+class PollingTimeoutError(AsyncInferenceError):
+    """An answer did not come in time.
+
+    Attributes:
+        message: What is the matter.
+        output_path: Where it will be.
+        seconds: How long it was waited for.
+    """
+
+    def __init__(self, message: str, output_path: str, seconds: float) -> None:
+        self.message = message
+        self.output_path = output_path
+        self.seconds = seconds
+        super().__init__(f"No answer at {output_path} after {seconds:.0f} s. {message}")

@@ -34,7 +34,14 @@ _REPOSITORIES = {
     "mxnet": "mxnet-training",
     "chainer": "sagemaker-chainer",
 }
+#: Repositories of images that serve, where they are others than those that train.
+_SERVING = {
+    "pytorch": "pytorch-inference",
+    "tensorflow": "tensorflow-inference",
+    "mxnet": "mxnet-inference",
+}
 _OLD_REPOSITORIES = {
+    **{repository: framework for framework, repository in _SERVING.items()},
     "sagemaker-pytorch": "pytorch",
     "sagemaker-tensorflow": "tensorflow",
     "sagemaker-tensorflow-scriptmode": "tensorflow",
@@ -94,22 +101,27 @@ def retrieve(
         py_version: Version of Python as in ``py3``; the image's own by default.
         instance_type: Kind of machine, which decides between the CPU and the GPU image.
         accelerator_type: Elastic inference; refused, AWS ended it.
-        image_scope: ``training`` or None; inference images come with endpoints.
+        image_scope: ``training`` or None for the image that trains, ``inference`` for the one that serves.
 
     Raises:
         ValueError: Something is unknown or refused; the message lists what is accepted.
     """
     if accelerator_type is not None:
         raise ValueError(f"accelerator_type={accelerator_type!r} is not offered: AWS ended elastic inference")
-    if image_scope not in (None, "training"):
-        raise ValueError(f"image_scope={image_scope!r} is not offered in this version; leave it out")
+    if image_scope not in (None, "training", "inference"):
+        raise ValueError(f"image_scope={image_scope!r} must be 'training' or 'inference'")
     region = region or "us-east-1"
     if framework == "xgboost" and version in ("1", "latest"):
         return f"{registries.host('xgboost', region)}/xgboost:{version}"
     if framework in _REPOSITORIES:
         version = version or DEFAULT_VERSIONS[framework]
         tag = _framework_tag(framework, version, py_version, instance_type)
-        return f"{registries.host(_registry(framework), region)}/{_REPOSITORIES[framework]}:{tag}"
+        repository = _REPOSITORIES[framework]
+        if image_scope == "inference" and framework in _SERVING:
+            repository = _SERVING[framework]
+            # TensorFlow Serving is no Python.
+            tag = tag.rpartition("-")[0] if framework == "tensorflow" else tag
+        return f"{registries.host(_registry(framework), region)}/{repository}:{tag}"
     if framework == LIGHTGBM_IMAGE:
         return f"{LIGHTGBM_IMAGE}:{version or '1'}"
     if framework in registries.ALGORITHM_GROUPS:

@@ -15,7 +15,12 @@ __all__ = [
     "IdentitySerializer",
     "JSONLinesSerializer",
     "JSONSerializer",
+    "LibSVMSerializer",
     "NumpySerializer",
+    "ParquetSerializer",
+    "RecordSerializer",
+    "SimpleBaseSerializer",
+    "SparseMatrixSerializer",
     "StringSerializer",
 ]
 
@@ -30,19 +35,30 @@ class BaseSerializer(ABC):
     CONTENT_TYPE = "application/octet-stream"
 
     def __init__(self, content_type: str | None = None) -> None:
+        if content_type is not None and not isinstance(content_type, str):
+            raise ValueError(f"content_type={content_type!r} must be a MIME type such as 'text/csv'")
         self.content_type = content_type or self.CONTENT_TYPE
+        self.CONTENT_TYPE = self.content_type
 
     @abstractmethod
-    def serialize(self, data: Any) -> str | bytes:
-        """Return the body for a value."""
+    def serialize(self, data: Any) -> Any:
+        """Return the body for a value: text, bytes or a binary file."""
 
-    def __call__(self, data: Any) -> str | bytes:
+    def __call__(self, data: Any) -> Any:
         """Return the body for a value; the form of version 1 of the AWS SDK."""
         return self.serialize(data)
 
 
+class SimpleBaseSerializer(BaseSerializer):
+    """A base class for serializers of one's own; its MIME type is JSON unless another is given."""
+
+    CONTENT_TYPE = "application/json"
+
+
 class CSVSerializer(BaseSerializer):
-    """Rows of values as CSV: a list, a list of lists, an array, or anything that can be read; text is sent as it is."""
+    """Rows of values as CSV: a list, a list of lists, an array, a data frame (without header and index), or anything that
+    can be read; text is sent as it is.
+    """
 
     CONTENT_TYPE = "text/csv"
 
@@ -56,6 +72,9 @@ class CSVSerializer(BaseSerializer):
             data = data.read()
         if isinstance(data, (str, bytes)):
             return data
+        if hasattr(data, "to_csv"):
+            text: str = data.to_csv(header=False, index=False)
+            return text.rstrip("\n")
         rows = data.tolist() if hasattr(data, "tolist") else list(data)
         if not rows:
             raise ValueError("Cannot serialize empty array")
@@ -130,6 +149,109 @@ class NumpySerializer(BaseSerializer):
         return out.getvalue()
 
 
+class SparseMatrixSerializer(BaseSerializer):
+    """A SciPy sparse matrix in NumPy's archive format."""
+
+    CONTENT_TYPE = "application/x-npz"
+
+    def serialize(self, data: Any) -> bytes:
+        """Return the file's bytes.
+
+        Raises:
+            ValueError: It is no sparse matrix.
+        """
+        from scipy import sparse
+
+        if not sparse.issparse(data):
+            raise ValueError(f"SparseMatrixSerializer sends SciPy sparse matrices, got {type(data).__name__}")
+        out = io.BytesIO()
+        sparse.save_npz(out, data)
+        return out.getvalue()
+
+
+class LibSVMSerializer(BaseSerializer):
+    """Rows in libsvm format: ready text, anything that can be read, or an array or sparse matrix of features.
+
+    Rows made from arrays begin with the label 0, which no model looks at; columns count from 0, and zeros are left out.
+    """
+
+    CONTENT_TYPE = "text/libsvm"
+
+    def serialize(self, data: Any) -> str | bytes:
+        """Return the text.
+
+        Raises:
+            ValueError: There is no way to write it so.
+        """
+        if hasattr(data, "read"):
+            data = data.read()
+        if isinstance(data, (str, bytes)):
+            return data
+        if not hasattr(data, "tocsr") and not hasattr(data, "__len__"):
+            raise ValueError(f"Unable to handle input format: {type(data)}")
+        rows = data.toarray() if hasattr(data, "tocsr") else data
+        rows = rows.tolist() if hasattr(rows, "tolist") else list(rows)
+        if not rows:
+            raise ValueError("Cannot serialize empty array")
+        if not _is_row(rows[0]):
+            rows = [rows]
+        lines = []
+        for row in rows:
+            pairs = (f"{column}:{value!r}" for column, value in enumerate(row) if value)
+            lines.append(" ".join(("0", *pairs)))
+        return "\n".join(lines)
+
+
+class ParquetSerializer(BaseSerializer):
+    """A pandas data frame as a Parquet file; bytes and anything that can be read are sent as they are."""
+
+    CONTENT_TYPE = "application/x-parquet"
+
+    def serialize(self, data: Any) -> bytes:
+        """Return the file's bytes.
+
+        Raises:
+            ValueError: It is no data frame.
+        """
+        body = data.read() if hasattr(data, "read") else data
+        if isinstance(body, bytes):
+            return body
+        if not hasattr(data, "to_parquet"):
+            raise ValueError(f"ParquetSerializer sends data frames, got {type(data).__name__}")
+        out = io.BytesIO()
+        data.to_parquet(out, index=False)
+        return out.getvalue()
+
+
+class RecordSerializer(BaseSerializer):
+    """Rows of an array as recordIO-protobuf, which Amazon's built-in algorithms take."""
+
+    CONTENT_TYPE = "application/x-recordio-protobuf"
+
+    def serialize(self, data: Any) -> io.BytesIO:
+        """Return the records as a file to read.
+
+        Args:
+            data: ``(n, d)`` array, or ``(d,)`` for one row.
+
+        Raises:
+            ValueError: The array has another shape.
+        """
+        import numpy as np
+
+        from pegbox._sdk.recordio import write_numpy_to_dense_tensor
+
+        array = np.asarray(data)
+        if array.ndim == 1:
+            array = array.reshape(1, -1)
+        if array.ndim != 2:
+            raise ValueError(f"Expected a 1D or 2D array, but got a {array.ndim}D array instead.")
+        out = io.BytesIO()
+        write_numpy_to_dense_tensor(out, array)
+        out.seek(0)
+        return out
+
+
 class StringSerializer(BaseSerializer):
     """Text or bytes as they are."""
 
@@ -145,10 +267,9 @@ class StringSerializer(BaseSerializer):
 class IdentitySerializer(BaseSerializer):
     """Bodies that are ready to be sent."""
 
-    def serialize(self, data: Any) -> str | bytes:
+    def serialize(self, data: Any) -> Any:
         """Return the body unchanged."""
-        body: str | bytes = data
-        return body
+        return data
 
 
 def _is_row(item: Any) -> bool:

@@ -11,10 +11,11 @@ import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 from pegbox._sdk import requests
-from pegbox.errors import NotHere
+from pegbox._sdk.endpoint_requests import container_def, production_variant
+from pegbox._sdk.endpoint_session import EndpointSession
 from pegbox.inputs import FileSystemInput, ShuffleConfig, TrainingInput, s3_input
 
 if TYPE_CHECKING:
@@ -22,13 +23,22 @@ if TYPE_CHECKING:
     from pegbox._sdk.storage import Storage
     from pegbox._sdk.target import Target
 
-__all__ = ["FileSystemInput", "Session", "ShuffleConfig", "TrainingInput", "get_execution_role", "s3_input"]
+__all__ = [
+    "FileSystemInput",
+    "Session",
+    "ShuffleConfig",
+    "TrainingInput",
+    "container_def",
+    "get_execution_role",
+    "production_variant",
+    "s3_input",
+]
 
 #: Targets that were said already in this process.
 _ANNOUNCED: set[str] = set()
 
 
-class Session:
+class Session(EndpointSession):
     """A connection to the service and its storage. Nothing is started or loaded before the first call needs it.
 
     Args:
@@ -487,36 +497,6 @@ class Session:
         from pegbox._sdk.aws_account import caller_role_arn
 
         return caller_role_arn(self)
-
-    # -- endpoints, which come later
-
-    def create_model(self, *args: Any, **kwargs: Any) -> NoReturn:
-        """Refused: endpoints come with a later version."""
-        raise endpoints_come_later("Session.create_model")
-
-    def create_endpoint(self, *args: Any, **kwargs: Any) -> NoReturn:
-        """Refused: endpoints come with a later version."""
-        raise endpoints_come_later("Session.create_endpoint")
-
-    def endpoint_from_production_variants(self, *args: Any, **kwargs: Any) -> NoReturn:
-        """Refused: endpoints come with a later version."""
-        raise endpoints_come_later("Session.endpoint_from_production_variants")
-
-    def delete_endpoint(self, endpoint_name: str) -> NoReturn:
-        """Refused: endpoints come with a later version."""
-        raise endpoints_come_later("Session.delete_endpoint")
-
-
-def endpoints_come_later(what: str) -> NotHere:
-    """Return the error for what needs an endpoint.
-
-    Args:
-        what: What was asked for.
-    """
-    return NotHere(
-        f"{what} is not in this version of Pegbox: endpoints come with a later one. The trained model is a file: "
-        "estimator.model_data names it, Session.download_data fetches it"
-    )
 
 
 def get_execution_role(sagemaker_session: Session | None = None) -> str:

@@ -31,3 +31,8 @@ def release() -> str:
 def waits_by_default() -> bool:
     """Tell whether a tuner's ``fit`` waits when nothing is said: since version 2 of the AWS SDK it does."""
     return _chosen == "v2"
+
+
+def names_deployments_by_time() -> bool:
+    """Tell whether models and endpoints are named by image and time: since version 2 of the AWS SDK they are."""
+    return _chosen == "v2"

@@ -6,11 +6,14 @@ import functools
 import os
 from typing import Any
 
+from pegbox._sdk import local_server
+from pegbox._sdk.aws_account import is_aws
 from pegbox._sdk.target import Target
 from pegbox.errors import ServerError
 
 #: Attempts of one request, the first included; a server that restarts is back within them.
 ATTEMPTS = 4
+RUNTIME = "sagemaker-runtime"
 
 
 def make_boto_session(target: Target) -> Any:
@@ -47,6 +50,17 @@ def _loader() -> Any:
     return create_loader()
 
 
+def _url(target: Target, service: str) -> str | None:
+    """Return where a service is, for a target with a key of our own."""
+    if service == "s3":
+        return _s3_url(target)
+    if service == RUNTIME:
+        # Predictions go straight to the process that routes them; a server elsewhere passes them on.
+        own = local_server.runtime_url(target.home) if target.home is not None else None
+        return os.environ.get("AWS_ENDPOINT_URL_SAGEMAKER_RUNTIME") or own or target.url
+    return target.url
+
+
 def _s3_url(target: Target) -> str:
     """Return where the buckets of another server are offered over S3.
 
@@ -76,17 +90,18 @@ def make_client(target: Target, service: str, boto_session: Any) -> Any:
     session = session or make_boto_session(target)
     options: dict[str, Any] = {}
     # Other services of an AWS-like endpoint are found by their own variables.
-    if target.url and service not in ("s3", "sts", "iam"):
-        options["endpoint_url"] = target.url
+    if target.url and not is_aws(target.url) and service not in ("s3", "sts", "iam"):
+        options["endpoint_url"] = _url(target, service)
     if target.key is not None:
-        options["endpoint_url"] = _s3_url(target) if service == "s3" else target.url
+        options["endpoint_url"] = _url(target, service)
         # The stubs do not know every option of Config.
         settings: dict[str, Any] = {"ignore_configured_endpoint_urls": True}
         options["config"] = Config(
             retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
             proxies={} if target.is_local else None,
             connect_timeout=10,
-            read_timeout=60,
+            # The runtime's own time-out of a prediction, one minute, comes first.
+            read_timeout=75 if service == RUNTIME else 60,
             user_agent_extra="pegbox",
             **settings,
         )

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import os
 from abc import ABC, abstractmethod
-from typing import Any, NoReturn
+from typing import Any
 
+from pegbox._sdk.deploying import Deployable
 from pegbox._sdk.jobs import PYTHON_VARIABLE, _Job, announce_target
 from pegbox._sdk.naming import base_name_from_image, name_from_base
 from pegbox._sdk.old_names import ESTIMATOR_NAMES, OldName, accepts_old_names
 from pegbox._sdk.training_job import _TrainingJob
 from pegbox.errors import NotHere
-from pegbox.session import Session, endpoints_come_later
+from pegbox.session import Session
 
 #: Seconds a training job may run unless ``max_run`` says otherwise: one day.
 DEFAULT_MAX_RUN = 24 * 60 * 60
 
 
-class EstimatorBase(ABC):
+class EstimatorBase(Deployable, ABC):
     """How a training job is run: program or image, machine, limits, places. Base class of all estimators.
 
     A subclass gives :meth:`hyperparameters` and either :meth:`train_image` or :meth:`training_image_uri`.
@@ -159,10 +160,6 @@ class EstimatorBase(ABC):
         """Tell whether the job runs without network."""
         return self._enable_network_isolation
 
-    def create_model(self, **kwargs: Any) -> Any:
-        """Return a model of the last training job; subclasses say which."""
-        raise endpoints_come_later(f"{type(self).__name__}.create_model")
-
     # -- training
 
     def fit(
@@ -234,12 +231,6 @@ class EstimatorBase(ABC):
         if self._current_job_name is None:
             raise ValueError("Estimator is not associated with a TrainingJob; call fit first")
         return TrainingJobAnalytics(self._current_job_name, sagemaker_session=self.sagemaker_session)
-
-    def get_vpc_config(self) -> dict[str, list[str]] | None:
-        """Return the request's ``VpcConfig``, or None without subnets and security groups."""
-        if not self.subnets or not self.security_group_ids:
-            return None
-        return {"Subnets": self.subnets, "SecurityGroupIds": self.security_group_ids}
 
     # -- attaching
 
@@ -316,24 +307,6 @@ class EstimatorBase(ABC):
     def _ensure_latest_training_job(self) -> None:
         if self.latest_training_job is None:
             raise ValueError("Estimator is not associated with a training job; call fit or attach first")
-
-    # -- what comes later
-
-    def deploy(self, *args: Any, **kwargs: Any) -> Any:
-        """Refused: endpoints come with a later version."""
-        raise endpoints_come_later(f"{type(self).__name__}.deploy")
-
-    def delete_endpoint(self) -> NoReturn:
-        """Refused: endpoints come with a later version."""
-        raise endpoints_come_later(f"{type(self).__name__}.delete_endpoint")
-
-    def transformer(self, *args: Any, **kwargs: Any) -> NoReturn:
-        """Refused: there is no batch transform."""
-        raise NotHere(f"{type(self).__name__}.transformer is not offered: Pegbox has no batch transform")
-
-    def compile_model(self, *args: Any, **kwargs: Any) -> NoReturn:
-        """Refused: there is no model compiler."""
-        raise NotHere(f"{type(self).__name__}.compile_model is not offered: Pegbox has no model compiler")
 
 
 EstimatorBase.__module__ = "pegbox.estimator"

@@ -1,4 +1,4 @@
-"""Log lines of training jobs, followed through the logs service."""
+"""Log lines of training jobs and endpoints, followed through the logs service."""
 
 from __future__ import annotations
 
@@ -7,19 +7,24 @@ from typing import Any
 
 #: Log group of all training jobs.
 TRAINING_LOGS = "/aws/sagemaker/TrainingJobs"
+#: Log group of one endpoint is this and its name.
+ENDPOINT_LOGS = "/aws/sagemaker/Endpoints/"
 
 
 class JobLog:
-    """Reads a training job's log from where the last reading ended.
+    """Reads a log from where the last reading ended.
 
     Args:
         client: boto3 client of the logs service.
         job: Training-job name.
+        group: Log group, for a log that is no training job's; all streams in it are read, whatever ``job`` is.
     """
 
-    def __init__(self, client: Any, job: str) -> None:
+    def __init__(self, client: Any, job: str, group: str | None = None) -> None:
         self._client = client
-        self._job = job
+        self._group = group or TRAINING_LOGS
+        # A training job's streams are those of the common group that begin with its name.
+        self._streams_of = {} if group else {"logStreamNamePrefix": f"{job}/"}
         self._tokens: dict[str, str] = {}
 
     def new_lines(self) -> Iterator[str]:
@@ -36,7 +41,7 @@ class JobLog:
 
     def _streams(self) -> list[str]:
         found = self._client.describe_log_streams(
-            logGroupName=TRAINING_LOGS, logStreamNamePrefix=f"{self._job}/", orderBy="LogStreamName", limit=50
+            logGroupName=self._group, orderBy="LogStreamName", limit=50, **self._streams_of
         )
         return [stream["logStreamName"] for stream in found["logStreams"]]
 
@@ -44,7 +49,7 @@ class JobLog:
         while True:
             token = {"nextToken": self._tokens[stream]} if stream in self._tokens else {}
             page = self._client.get_log_events(
-                logGroupName=TRAINING_LOGS, logStreamName=stream, startFromHead=True, **token
+                logGroupName=self._group, logStreamName=stream, startFromHead=True, **token
             )
             for event in page["events"]:
                 yield event["message"]

@@ -131,6 +131,12 @@ def access_key(home: Path) -> AccessKey:
         ) from None
 
 
+def runtime_url(home: Path) -> str | None:
+    """Return the address of the home's endpoints, or None if its server has not said one."""
+    url = _read_json(home / "server.json").get("runtime_url")
+    return str(url) if url and is_loopback(str(url)) else None
+
+
 def is_loopback(url: str) -> bool:
     """Tell whether an address is on this machine."""
     host = (urlsplit(url).hostname or "").lower()

@@ -8,7 +8,6 @@ from typing import Any, NoReturn
 from pegbox.analytics import HyperparameterTuningJobAnalytics
 from pegbox.errors import NotHere
 from pegbox.exceptions import BestTrainingJobNotAvailable
-from pegbox.session import endpoints_come_later
 
 
 class TuningJobHandle:
@@ -108,12 +107,12 @@ class TuningJobHandle:
         if self.latest_tuning_job is None:
             raise ValueError("No tuning job available: call fit or attach first")
 
-    # -- what comes later
+    # -- endpoints
 
     def deploy(
         self,
-        initial_instance_count: int,
-        instance_type: str,
+        initial_instance_count: int | None = None,
+        instance_type: str | None = None,
         accelerator_type: str | None = None,
         endpoint_name: str | None = None,
         wait: bool = True,
@@ -121,21 +120,50 @@ class TuningJobHandle:
         kms_key: str | None = None,
         data_capture_config: Any = None,
         **kwargs: Any,
-    ) -> NoReturn:
-        """Refused: endpoints come with a later version.
+    ) -> Any:
+        """Serve the best model so far at an endpoint, and return a predictor for it.
+
+        On the local server nothing has to be said: one model server, on the kind of machine that trained.
+
+        Args:
+            initial_instance_count: Number of model servers; on the local server 1 by default.
+            instance_type: Kind of machine; on the local server that of the training job by default.
+            accelerator_type: Accelerator of each.
+            endpoint_name: Name of the endpoint; that of the best training job by default.
+            wait: Wait until the endpoint serves.
+            model_name: Name of the model; that of the best training job by default.
+            kms_key: KMS key that encrypts the machines' disks.
+            data_capture_config: A :class:`pegbox.model_monitor.DataCaptureConfig`.
+            **kwargs: Further arguments of :meth:`pegbox.estimator.EstimatorBase.deploy`, for example ``serializer`` or
+                ``tags``, and of the estimator's ``create_model``, for example ``entry_point`` or ``env``.
 
         Raises:
-            NotHere: Always.
+            BestTrainingJobNotAvailable: No training job has reported a usable objective yet.
+            ValueError: There is no tuning job, an argument is not acceptable, or the name is in use.
+            UnexpectedStatusException: The endpoint failed; the end of its log is printed.
         """
-        raise endpoints_come_later("HyperparameterTuner.deploy")
+        best = self._get_best_training_job()
+        return self.best_estimator(best).deploy(
+            initial_instance_count=initial_instance_count,
+            instance_type=instance_type,
+            accelerator_type=accelerator_type,
+            endpoint_name=endpoint_name or best["TrainingJobName"],
+            wait=wait,
+            model_name=model_name,
+            kms_key=kms_key,
+            data_capture_config=data_capture_config,
+            **kwargs,
+        )
 
-    def delete_endpoint(self, endpoint_name: str | None = None) -> NoReturn:
-        """Refused: endpoints come with a later version.
+    def delete_endpoint(self, endpoint_name: str | None = None) -> None:
+        """Delete an endpoint; its configuration and model stay (``predictor.delete_endpoint()`` deletes the former too).
 
-        Raises:
-            NotHere: Always.
+        Args:
+            endpoint_name: Name of the endpoint; that of the best training job by default.
         """
-        raise endpoints_come_later("HyperparameterTuner.delete_endpoint")
+        self.sagemaker_session.delete_endpoint(endpoint_name or self.best_training_job())
+
+    # -- what is not offered
 
     def override_resource_config(self, instance_configs: Any) -> NoReturn:
         """Refused: alternative machines for a training job are not offered.

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from pegbox import image_uris
+from pegbox._sdk.endpoint_requests import VPC_CONFIG_DEFAULT
 from pegbox._sdk.estimator_base import EstimatorBase
 from pegbox._sdk.jobs import announce_target
 from pegbox._sdk.naming import name_from_base
@@ -38,6 +39,8 @@ class AmazonAlgorithmEstimatorBase(EstimatorBase):
 
     repo_name: str | None = None
     repo_version: str | int | None = None
+    #: Class of the algorithm's models, or None where it is not served.
+    model_class: Any = None
 
     feature_dim: Any = Hyperparameter("feature_dim", gt(0), "An integer greater than zero", int)
     mini_batch_size: Any = Hyperparameter("mini_batch_size", gt(0), "An integer greater than zero", int)
@@ -83,6 +86,27 @@ class AmazonAlgorithmEstimatorBase(EstimatorBase):
     def hyperparameters(self) -> dict[str, Any]:
         """Return the hyperparameters that are set, as text."""
         return Hyperparameter.serialize_all(self)
+
+    def create_model(self, vpc_config_override: Any = VPC_CONFIG_DEFAULT, **kwargs: Any) -> Any:
+        """Return a model of the last training job; nothing is made in the service yet.
+
+        Args:
+            vpc_config_override: ``VpcConfig`` instead of the job's; None for none.
+            **kwargs: Arguments of the algorithm's model class, for example ``role`` or ``env``.
+
+        Raises:
+            ValueError: There is no training job with a model.
+        """
+        if self.model_class is None:
+            return super().create_model(**kwargs)
+        kwargs.setdefault("enable_network_isolation", self.enable_network_isolation())
+        return self.model_class(
+            self.model_data,
+            kwargs.pop("role", None) or self.role,
+            self.sagemaker_session,
+            vpc_config=self.get_vpc_config(vpc_config_override),
+            **kwargs,
+        )
 
     def fit(  # type: ignore[override]
         self,

@@ -5,11 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from pegbox._sdk.old_names import ESTIMATOR_NAMES, accepts_old_names
+from pegbox.amazon.algorithm_model import AmazonAlgorithmModel, RecordPredictor
 from pegbox.amazon.amazon_estimator import AmazonAlgorithmEstimatorBase
 from pegbox.amazon.hyperparameter import Hyperparameter as hp
 from pegbox.amazon.validation import ge, gt, isin
-from pegbox.model import Model
-from pegbox.predictor import Predictor
 
 __all__ = ["FactorizationMachines", "FactorizationMachinesModel", "FactorizationMachinesPredictor"]
 
@@ -136,9 +135,15 @@ class FactorizationMachines(AmazonAlgorithmEstimatorBase):
         self._take(given, "num_factors", "predictor_type")
 
 
-class FactorizationMachinesPredictor(Predictor):
-    """Predictions of FactorizationMachines at an endpoint; endpoints come with a later version."""
+class FactorizationMachinesPredictor(RecordPredictor):
+    """Predictions of FactorizationMachines at an endpoint: rows of an array there, records back; see :class:`RecordPredictor`."""
 
 
-class FactorizationMachinesModel(Model):
-    """A model of FactorizationMachines that can be served; endpoints come with a later version."""
+class FactorizationMachinesModel(AmazonAlgorithmModel):
+    """A model of FactorizationMachines that can be served; see :class:`AmazonAlgorithmModel`."""
+
+    estimator_class = FactorizationMachines
+    default_predictor = FactorizationMachinesPredictor
+
+
+FactorizationMachines.model_class = FactorizationMachinesModel

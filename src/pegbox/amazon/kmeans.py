@@ -5,11 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from pegbox._sdk.old_names import ESTIMATOR_NAMES, accepts_old_names
+from pegbox.amazon.algorithm_model import AmazonAlgorithmModel, RecordPredictor
 from pegbox.amazon.amazon_estimator import AmazonAlgorithmEstimatorBase
 from pegbox.amazon.hyperparameter import Hyperparameter as hp
 from pegbox.amazon.validation import ge, gt, isin, le
-from pegbox.model import Model
-from pegbox.predictor import Predictor
 
 __all__ = ["KMeans", "KMeansModel", "KMeansPredictor"]
 
@@ -86,9 +85,15 @@ class KMeans(AmazonAlgorithmEstimatorBase):
         return {"force_dense": "True", **super().hyperparameters()}
 
 
-class KMeansPredictor(Predictor):
-    """Predictions of KMeans at an endpoint; endpoints come with a later version."""
+class KMeansPredictor(RecordPredictor):
+    """Predictions of KMeans at an endpoint: rows of an array there, records back; see :class:`RecordPredictor`."""
 
 
-class KMeansModel(Model):
-    """A model of KMeans that can be served; endpoints come with a later version."""
+class KMeansModel(AmazonAlgorithmModel):
+    """A model of KMeans that can be served; see :class:`AmazonAlgorithmModel`."""
+
+    estimator_class = KMeans
+    default_predictor = KMeansPredictor
+
+
+KMeans.model_class = KMeansModel

@@ -5,11 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from pegbox._sdk.old_names import ESTIMATOR_NAMES, accepts_old_names
+from pegbox.amazon.algorithm_model import AmazonAlgorithmModel, RecordPredictor
 from pegbox.amazon.amazon_estimator import AmazonAlgorithmEstimatorBase
 from pegbox.amazon.hyperparameter import Hyperparameter as hp
 from pegbox.amazon.validation import ge, isin
-from pegbox.model import Model
-from pegbox.predictor import Predictor
 
 __all__ = ["KNN", "KNNModel", "KNNPredictor"]
 
@@ -88,9 +87,15 @@ class KNN(AmazonAlgorithmEstimatorBase):
             )
 
 
-class KNNPredictor(Predictor):
-    """Predictions of KNN at an endpoint; endpoints come with a later version."""
+class KNNPredictor(RecordPredictor):
+    """Predictions of KNN at an endpoint: rows of an array there, records back; see :class:`RecordPredictor`."""
 
 
-class KNNModel(Model):
-    """A model of KNN that can be served; endpoints come with a later version."""
+class KNNModel(AmazonAlgorithmModel):
+    """A model of KNN that can be served; see :class:`AmazonAlgorithmModel`."""
+
+    estimator_class = KNN
+    default_predictor = KNNPredictor
+
+
+KNN.model_class = KNNModel

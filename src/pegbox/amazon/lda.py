@@ -5,11 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from pegbox._sdk.old_names import ESTIMATOR_NAMES, accepts_old_names
+from pegbox.amazon.algorithm_model import AmazonAlgorithmModel, RecordPredictor
 from pegbox.amazon.amazon_estimator import AmazonAlgorithmEstimatorBase
 from pegbox.amazon.hyperparameter import Hyperparameter as hp
 from pegbox.amazon.validation import gt
-from pegbox.model import Model
-from pegbox.predictor import Predictor
 
 __all__ = ["LDA", "LDAModel", "LDAPredictor"]
 
@@ -67,9 +66,15 @@ class LDA(AmazonAlgorithmEstimatorBase):
         super()._prepare_for_training(records, mini_batch_size=mini_batch_size, job_name=job_name)
 
 
-class LDAPredictor(Predictor):
-    """Predictions of LDA at an endpoint; endpoints come with a later version."""
+class LDAPredictor(RecordPredictor):
+    """Predictions of LDA at an endpoint: rows of an array there, records back; see :class:`RecordPredictor`."""
 
 
-class LDAModel(Model):
-    """A model of LDA that can be served; endpoints come with a later version."""
+class LDAModel(AmazonAlgorithmModel):
+    """A model of LDA that can be served; see :class:`AmazonAlgorithmModel`."""
+
+    estimator_class = LDA
+    default_predictor = LDAPredictor
+
+
+LDA.model_class = LDAModel

@@ -5,11 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from pegbox._sdk.old_names import ESTIMATOR_NAMES, accepts_old_names
+from pegbox.amazon.algorithm_model import AmazonAlgorithmModel, RecordPredictor
 from pegbox.amazon.amazon_estimator import AmazonAlgorithmEstimatorBase
 from pegbox.amazon.hyperparameter import Hyperparameter as hp
 from pegbox.amazon.validation import ge, gt, isin, le, lt
-from pegbox.model import Model
-from pegbox.predictor import Predictor
 
 __all__ = ["LinearLearner", "LinearLearnerModel", "LinearLearnerPredictor"]
 
@@ -219,9 +218,15 @@ class LinearLearner(AmazonAlgorithmEstimatorBase):
         super()._prepare_for_training(records, mini_batch_size=size, job_name=job_name)
 
 
-class LinearLearnerPredictor(Predictor):
-    """Predictions of LinearLearner at an endpoint; endpoints come with a later version."""
+class LinearLearnerPredictor(RecordPredictor):
+    """Predictions of LinearLearner at an endpoint: rows of an array there, records back; see :class:`RecordPredictor`."""
 
 
-class LinearLearnerModel(Model):
-    """A model of LinearLearner that can be served; endpoints come with a later version."""
+class LinearLearnerModel(AmazonAlgorithmModel):
+    """A model of LinearLearner that can be served; see :class:`AmazonAlgorithmModel`."""
+
+    estimator_class = LinearLearner
+    default_predictor = LinearLearnerPredictor
+
+
+LinearLearner.model_class = LinearLearnerModel

@@ -5,11 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from pegbox._sdk.old_names import ESTIMATOR_NAMES, accepts_old_names
+from pegbox.amazon.algorithm_model import AmazonAlgorithmModel, RecordPredictor
 from pegbox.amazon.amazon_estimator import AmazonAlgorithmEstimatorBase
 from pegbox.amazon.hyperparameter import Hyperparameter as hp
 from pegbox.amazon.validation import gt, isin
-from pegbox.model import Model
-from pegbox.predictor import Predictor
 
 __all__ = ["PCA", "PCAModel", "PCAPredictor"]
 
@@ -68,9 +67,15 @@ class PCA(AmazonAlgorithmEstimatorBase):
         super()._prepare_for_training(records, mini_batch_size=size, job_name=job_name)
 
 
-class PCAPredictor(Predictor):
-    """Predictions of PCA at an endpoint; endpoints come with a later version."""
+class PCAPredictor(RecordPredictor):
+    """Predictions of PCA at an endpoint: rows of an array there, records back; see :class:`RecordPredictor`."""
 
 
-class PCAModel(Model):
-    """A model of PCA that can be served; endpoints come with a later version."""
+class PCAModel(AmazonAlgorithmModel):
+    """A model of PCA that can be served; see :class:`AmazonAlgorithmModel`."""
+
+    estimator_class = PCA
+    default_predictor = PCAPredictor
+
+
+PCA.model_class = PCAModel

@@ -5,11 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from pegbox._sdk.old_names import ESTIMATOR_NAMES, accepts_old_names
+from pegbox.amazon.algorithm_model import AmazonAlgorithmModel, RecordPredictor
 from pegbox.amazon.amazon_estimator import AmazonAlgorithmEstimatorBase
 from pegbox.amazon.hyperparameter import Hyperparameter as hp
 from pegbox.amazon.validation import ge, le
-from pegbox.model import Model
-from pegbox.predictor import Predictor
 
 __all__ = ["RandomCutForest", "RandomCutForestModel", "RandomCutForestPredictor"]
 
@@ -64,9 +63,15 @@ class RandomCutForest(AmazonAlgorithmEstimatorBase):
         super()._prepare_for_training(records, mini_batch_size=self.MINI_BATCH_SIZE, job_name=job_name)
 
 
-class RandomCutForestPredictor(Predictor):
-    """Predictions of RandomCutForest at an endpoint; endpoints come with a later version."""
+class RandomCutForestPredictor(RecordPredictor):
+    """Predictions of RandomCutForest at an endpoint: rows of an array there, records back; see :class:`RecordPredictor`."""
 
 
-class RandomCutForestModel(Model):
-    """A model of RandomCutForest that can be served; endpoints come with a later version."""
+class RandomCutForestModel(AmazonAlgorithmModel):
+    """A model of RandomCutForest that can be served; see :class:`AmazonAlgorithmModel`."""
+
+    estimator_class = RandomCutForest
+    default_predictor = RandomCutForestPredictor
+
+
+RandomCutForest.model_class = RandomCutForestModel

@@ -59,6 +59,11 @@ class Chainer(Framework):
         self.framework_version = framework_version
         self.py_version = py_version
 
+    def _model_class(self) -> Any:
+        from pegbox.chainer.model import ChainerModel
+
+        return ChainerModel
+
     def _check_before_start(self) -> None:
         super()._check_before_start()
         require_installed(self, "chainer", "chainer")

@@ -46,6 +46,11 @@ class MXNet(Framework):
         self.framework_version = framework_version
         self.py_version = py_version
 
+    def _model_class(self) -> Any:
+        from pegbox.mxnet.model import MXNetModel
+
+        return MXNetModel
+
     def _check_before_start(self) -> None:
         super()._check_before_start()
         require_installed(self, "mxnet", "mxnet")

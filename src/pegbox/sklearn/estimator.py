@@ -41,3 +41,8 @@ class SKLearn(Framework):
         super().__init__(entry_point, source_dir, hyperparameters, image_uri=image_uri, **kwargs)
         self.framework_version = framework_version
         self.py_version = py_version
+
+    def _model_class(self) -> Any:
+        from pegbox.sklearn.model import SKLearnModel
+
+        return SKLearnModel

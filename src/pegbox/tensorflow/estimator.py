@@ -73,6 +73,19 @@ class TensorFlow(Framework):
         self.model_dir = model_dir
         self.script_mode = script_mode
 
+    def _model_class(self) -> Any:
+        from pegbox.tensorflow.model import TensorFlowModel
+
+        return TensorFlowModel
+
+    def _serving_code(
+        self, entry_point: str | None, source_dir: str | None, dependencies: Any
+    ) -> dict[str, Any]:
+        # AWS serves a saved model with TensorFlow Serving, which runs no script unless it is asked to.
+        if entry_point is None and not is_local_session(self.sagemaker_session):
+            return {}
+        return super()._serving_code(entry_point, source_dir, dependencies)
+
     def hyperparameters(self) -> dict[str, Any]:
         """Return the hyperparameters as JSON texts, ``model_dir`` among them unless it is False."""
         values = super().hyperparameters()

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
+from pegbox._sdk.old_names import accepts_old_names
 from pegbox.deserializers import CSVDeserializer
 from pegbox.model import FrameworkModel
 from pegbox.predictor import Predictor
@@ -13,18 +15,70 @@ __all__ = ["XGBoostModel", "XGBoostPredictor"]
 
 
 class XGBoostPredictor(Predictor):
-    """Predictions of a XGBoost model at an endpoint; endpoints come with a later version.
+    """Predictions of an XGBoost model at an endpoint: NPY there, rows of CSV back.
 
     Args:
         endpoint_name: Name of the endpoint.
-        sagemaker_session: The session.
+        sagemaker_session: The session; a new one by default.
+        serializer: Serializer instead.
+        deserializer: Deserializer instead.
     """
 
-    def __init__(self, endpoint_name: str, sagemaker_session: Any = None) -> None:
-        super().__init__(endpoint_name, sagemaker_session, NumpySerializer(), CSVDeserializer())
+    @accepts_old_names({"endpoint": "endpoint_name"})
+    def __init__(
+        self,
+        endpoint_name: str,
+        sagemaker_session: Any = None,
+        serializer: Any = None,
+        deserializer: Any = None,
+    ) -> None:
+        super().__init__(
+            endpoint_name,
+            sagemaker_session,
+            serializer or NumpySerializer(),
+            deserializer or CSVDeserializer(),
+        )
 
 
 class XGBoostModel(FrameworkModel):
-    """A XGBoost model that can be served; endpoints come with a later version."""
+    """An XGBoost model that a script serves.
+
+    Args:
+        model_data: Address of ``model.tar.gz``.
+        role: Role that it runs under; optional on the local server.
+        entry_point: Script with the functions that serve (``model_fn``, ...).
+        framework_version: Version that names the image.
+        py_version: Version of Python as in ``py3``; names the image.
+        image_uri: An image instead of the framework's own; in version 1 of the AWS SDK ``image``.
+        predictor_cls: Called with endpoint name and session to make what ``deploy`` returns.
+        model_server_workers: Processes of each model server.
+        **kwargs: Arguments of :class:`pegbox.model.FrameworkModel`.
+    """
 
     __framework_name__ = "xgboost"
+
+    @accepts_old_names({"image": "image_uri", "image_name": "image_uri"})
+    def __init__(
+        self,
+        model_data: str | None,
+        role: str | None = None,
+        entry_point: str | None = None,
+        *,
+        framework_version: str | None = None,
+        py_version: str | None = None,
+        image_uri: str | None = None,
+        predictor_cls: Callable[..., Any] | None = XGBoostPredictor,
+        model_server_workers: int | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(
+            model_data,
+            image_uri,
+            role,
+            entry_point,
+            predictor_cls=predictor_cls,
+            framework_version=framework_version,
+            py_version=py_version,
+            model_server_workers=model_server_workers,
+            **kwargs,
+        )

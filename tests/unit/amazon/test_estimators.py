@@ -24,7 +24,6 @@ from pegbox.amazon.linear_learner import LinearLearner
 from pegbox.amazon.pca import PCA
 from pegbox.amazon.randomcutforest import RandomCutForest
 from pegbox.domain.builtin_algorithms import ALGORITHMS
-from pegbox.errors import NotHere
 from pegbox.session import Session
 
 ARGUMENTS: dict[type[AmazonAlgorithmEstimatorBase], dict[str, Any]] = {
@@ -206,7 +205,27 @@ def test_lda_trains_on_one_machine(session: Mock, capsys: pytest.CaptureFixture[
         image_uris.retrieve("lda", "sa-east-1")
 
 
-def test_models_come_with_endpoints() -> None:
-    """Their names can be imported."""
-    with pytest.raises(NotHere):
-        KMeansModel("s3://b/m", "role")
+def test_models_know_their_image_and_predictor(session: Mock) -> None:
+    """A model needs only its archive; its predictor sends rows as records and reads records."""
+    model = KMeansModel("s3://b/m.tar.gz", "role", session)
+    assert model.image_uri == KMeans("role", 1, "local", k=2, sagemaker_session=session).train_image()
+    predictor = model.predictor_cls("an-endpoint", session)
+    assert (type(predictor).__name__, predictor.endpoint) == ("KMeansPredictor", "an-endpoint")
+    assert predictor.content_type == "application/x-recordio-protobuf"
+    assert predictor.accept == ("application/x-recordio-protobuf",)
+
+
+def test_estimators_make_their_models(session: Mock) -> None:
+    """create_model has the last job's archive, and passes on what the model takes."""
+    session.sagemaker_client.describe_training_job.return_value = {
+        "ModelArtifacts": {"S3ModelArtifacts": "s3://b/m.tar.gz"}
+    }
+    estimator = KMeans("role", 1, "local", k=2, sagemaker_session=session)
+    estimator.latest_training_job = Mock()
+    model = estimator.create_model(env={"A": "b"}, role="other")
+    assert (type(model), model.model_data, model.env, model.role) == (
+        KMeansModel,
+        "s3://b/m.tar.gz",
+        {"A": "b"},
+        "other",
+    )

@@ -24,6 +24,9 @@ class FakeService:
         self.requests: list[tuple[str, dict[str, Any]]] = []
         self.headers: list[dict[str, str]] = []
         self.answers: dict[str, Answer] = {}
+        #: Predictions that were asked for: path, headers, body; and what they are answered with: MIME type, body.
+        self.invocations: list[tuple[str, dict[str, str], bytes]] = []
+        self.prediction: tuple[str, bytes] = ("application/json", b"[1]")
         service = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -32,6 +35,9 @@ class FakeService:
 
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+                if self.path.startswith("/endpoints/"):
+                    self._predict(body)
+                    return
                 operation = (self.headers.get("X-Amz-Target") or "").rpartition(".")[2]
                 request = json.loads(body or b"{}")
                 service.requests.append((operation, request))
@@ -41,6 +47,17 @@ class FakeService:
                     answer = answer(request)
                 status = answer.pop("__status__", 200) if isinstance(answer, dict) else 200
                 self._send(status, answer)
+
+            def _predict(self, body: bytes) -> None:
+                service.invocations.append((self.path, dict(self.headers), body))
+                kind, answer = service.prediction
+                self.send_response(202 if self.path.endswith("async-invocations") else 200)
+                self.send_header("Content-Type", kind)
+                self.send_header("Content-Length", str(len(answer)))
+                for name in ("OutputLocation", "FailureLocation"):
+                    self.send_header(f"X-Amzn-SageMaker-{name}", f"s3://pegbox-local/async/{name}")
+                self.end_headers()
+                self.wfile.write(answer)
 
             def _send(self, status: int, body: Any) -> None:
                 data = json.dumps(body).encode()

@@ -138,8 +138,6 @@ def test_frameworks_have_both_import_paths(package: str) -> None:
     models = importlib.import_module(f"pegbox.{package}.model")
     for name in (f"{estimator.__name__}Model", f"{estimator.__name__}Predictor"):
         assert getattr(models, name) is getattr(door, name)
-        with pytest.raises(NotHere, match="endpoints come with a later one"):
-            getattr(door, name)("x")
 
 
 @pytest.mark.parametrize(
@@ -169,11 +167,20 @@ def test_images() -> None:
     )
     assert image_uris.retrieve("pca", "cn-north-1").endswith(".dkr.ecr.cn-north-1.amazonaws.com.cn/pca:1")
     assert image_uris.retrieve("pytorch", instance_type="ml.g4dn.xlarge").endswith("-gpu-py311")
+    serving = {
+        name: image_uris.retrieve(name, image_scope="inference")
+        for name in ("pytorch", "tensorflow", "sklearn")
+    }
+    assert [uri.rpartition("/")[2] for uri in serving.values()] == [
+        "pytorch-inference:2.3.0-cpu-py311",
+        "tensorflow-inference:2.14.1-cpu",
+        "sagemaker-scikit-learn:1.2-1-cpu-py3",
+    ]
     for arguments, named in (
         (("sciki",), "framework='sciki' is unknown; known are .*sklearn"),
         (("sklearn", "moon-1"), "region='moon-1' has no images"),
         (("sklearn", None, None, None, None, "ml.eia1.medium"), "accelerator_type"),
-        (("sklearn", None, None, None, None, None, "inference"), "image_scope"),
+        (("sklearn", None, None, None, None, None, "eia"), "image_scope='eia'"),
     ):
         with pytest.raises(ValueError, match=named):
             image_uris.retrieve(*arguments)
@@ -298,10 +305,9 @@ def test_algorithms_that_do_not_exist_say_so() -> None:
             getattr(pegbox, name)("role", 1, "local")
 
 
-def test_later_methods_of_estimators() -> None:
-    """Serving, transforming and compiling say that they are not here."""
+def test_what_estimators_do_not_offer() -> None:
+    """Transforming, compiling and registering say that they are not here, and what to do instead."""
     estimator = Estimator("i", sagemaker_session=Mock())
-    calls = (estimator.deploy, estimator.delete_endpoint, estimator.transformer, estimator.compile_model)
-    for call in (*calls, estimator.create_model):
-        with pytest.raises(NotHere):
+    for call in (estimator.transformer, estimator.compile_model, estimator.register):
+        with pytest.raises(NotHere, match="Pegbox has no"):
             call()

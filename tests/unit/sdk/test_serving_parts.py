@@ -7,13 +7,12 @@ from typing import Any
 from unittest.mock import Mock
 
 import numpy as np
+import pandas as pd
 import pytest
+from scipy import sparse
 
 from pegbox import deserializers, predictor, serializers
-from pegbox.errors import NotHere
-from pegbox.model import Model
 from pegbox.model_monitor import DataCaptureConfig
-from pegbox.session import Session
 
 
 @pytest.mark.parametrize(
@@ -31,6 +30,9 @@ from pegbox.session import Session
         ),
         (serializers.JSONLinesSerializer(), [{"a": 1}, [2]], '{"a": 1}\n[2]\n'),
         (serializers.StringSerializer(), "x", "x"),
+        (serializers.LibSVMSerializer(), "1 0:2", "1 0:2"),
+        (serializers.LibSVMSerializer(), np.array([[0.5, 0.0, 2.0]]), "0 0:0.5 2:2.0"),
+        (serializers.CSVSerializer(), pd.DataFrame({"a": [1, 2], "b": [0.5, 1.5]}), "1,0.5\n2,1.5"),
         (serializers.IdentitySerializer(), b"x", b"x"),
     ],
 )
@@ -126,17 +128,58 @@ def test_data_capture_config() -> None:
         DataCaptureConfig(True, 5, "s3://x/y", capture_options=["BOTH"])
 
 
-def test_endpoints_come_later() -> None:
-    """What needs an endpoint says so, and where the model is."""
-    session = Session()
-    calls = (
-        lambda: predictor.RealTimePredictor("x"),
-        lambda: Model("s3://x", "i", "r"),
-        lambda: session.create_model(),
-        lambda: session.create_endpoint(),
-        lambda: session.delete_endpoint("x"),
-        lambda: session.endpoint_from_production_variants(),
+def test_sparse_and_columnar_bodies() -> None:
+    """NPZ and Parquet files are what NumPy, SciPy and pandas read back; other values are refused."""
+    matrix = sparse.csr_matrix(np.array([[0.0, 3.0]]))
+    body = serializers.SparseMatrixSerializer().serialize(matrix)
+    assert (sparse.load_npz(io.BytesIO(body)) != matrix).nnz == 0
+    with pytest.raises(ValueError, match="sparse matrices, got list"):
+        serializers.SparseMatrixSerializer().serialize([1])
+    frame = pd.DataFrame({"a": [1, 2]})
+    body = serializers.ParquetSerializer().serialize(frame)
+    back = deserializers.PandasDeserializer().deserialize(io.BytesIO(body), "application/x-parquet")
+    assert back.equals(frame)
+    with pytest.raises(ValueError, match="data frames, got list"):
+        serializers.ParquetSerializer().serialize([1])
+    archive = io.BytesIO()
+    np.savez(archive, one=np.array([1.0]))
+    arrays = deserializers.NumpyDeserializer().deserialize(
+        io.BytesIO(archive.getvalue()), "application/x-npz"
     )
-    for call in calls:
-        with pytest.raises(NotHere, match=r"endpoints come with a later one.*model_data"):
-            call()
+    assert arrays["one"].tolist() == [1.0]
+
+
+def test_records_travel_both_ways() -> None:
+    """Rows become recordIO-protobuf, and such answers become records as the AWS SDK's are."""
+    for array in (np.array([[1.5, -2.0], [3.0, 4.0]]), np.array([[1, -2]]), np.array([0.5], dtype="float32")):
+        stream = serializers.RecordSerializer().serialize(array)
+        records = deserializers.RecordDeserializer().deserialize(stream, "application/x-recordio-protobuf")
+        value = records[0].features["values"]
+        tensors = (value.float32_tensor, value.float64_tensor, value.int32_tensor)
+        assert [tensor.values for tensor in tensors if tensor.values] == [np.atleast_2d(array)[0].tolist()]
+        assert len(records) == len(np.atleast_2d(array))
+    with pytest.raises(ValueError, match="3D array"):
+        serializers.RecordSerializer().serialize(np.zeros((1, 1, 1)))
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"\x00" * 8, b"\n#\xd7\xce\x08\x00\x00\x00abc", b"\n#\xd7\xce\x02\x00\x00\x00\x0a\x09\x00\x00", b"abc"],
+)
+def test_bad_records_are_refused(body: bytes) -> None:
+    """Bytes that are no records are told as such, not misread."""
+    with pytest.raises(ValueError, match=r"record"):
+        deserializers.RecordDeserializer().deserialize(io.BytesIO(body), "application/x-recordio-protobuf")
+
+
+def test_ones_own_serializers() -> None:
+    """Classes of the user's own have the attributes that predictors ask for, however they are made."""
+
+    class Own(serializers.SimpleBaseSerializer):
+        def serialize(self, data: Any) -> str:
+            return str(data)
+
+    assert (Own().CONTENT_TYPE, Own(content_type="a/b").CONTENT_TYPE) == ("application/json", "a/b")
+    assert deserializers.CSVDeserializer(accept="a/b").ACCEPT == ("a/b",)
+    with pytest.raises(ValueError, match="content_type=5"):
+        Own(5)  # type: ignore[arg-type]
