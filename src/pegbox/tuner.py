@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any, ClassVar
 
 from pegbox._sdk import tuner_attach
 from pegbox._sdk.api_version import waits_by_default
+from pegbox._sdk.class_names import CLASS_ENTRY, MODULE_ENTRY
 from pegbox._sdk.jobs import announce_target
 from pegbox._sdk.naming import base_name_from_image, name_from_base, numbered, to_str
 from pegbox._sdk.record_sets import FileSystemRecordSet, RecordSet
@@ -86,6 +87,20 @@ AMAZON_ESTIMATOR_CLS_NAMES = {
     "object2vec": "Object2Vec",
 }
 
+#: What a tuner for warm start takes over from its parent, besides what it searches.
+_OF_A_CHILD = (
+    "strategy",
+    "strategy_config",
+    "objective_type",
+    "max_jobs",
+    "max_parallel_jobs",
+    "max_runtime_in_seconds",
+    "completion_criteria_config",
+    "early_stopping_type",
+    "random_seed",
+    "tags",
+    "base_tuning_job_name",
+)
 #: Suffixes tried for a generated name that is taken.
 _MOST_NAMES = 99
 
@@ -122,8 +137,8 @@ class HyperparameterTuner(TuningJobHandle):
     """
 
     TUNING_JOB_NAME_MAX_LENGTH: ClassVar[int] = 32
-    SAGEMAKER_ESTIMATOR_MODULE: ClassVar[str] = tuner_attach.MODULE_ENTRY
-    SAGEMAKER_ESTIMATOR_CLASS_NAME: ClassVar[str] = tuner_attach.CLASS_ENTRY
+    SAGEMAKER_ESTIMATOR_MODULE: ClassVar[str] = MODULE_ENTRY
+    SAGEMAKER_ESTIMATOR_CLASS_NAME: ClassVar[str] = CLASS_ENTRY
     DEFAULT_ESTIMATOR_MODULE: ClassVar[str] = "sagemaker.estimator"
     DEFAULT_ESTIMATOR_CLS_NAME: ClassVar[str] = "Estimator"
 
@@ -210,7 +225,7 @@ class HyperparameterTuner(TuningJobHandle):
                 estimators a dict of such by estimator name.
             job_name: Name of the job; made from the base name and the time by default.
             include_cls_metadata: Put the estimator's class into the hyperparameters (script estimators always do);
-                with several estimators a dict by estimator name.
+                with several estimators a dict by estimator name, or False for none.
             estimator_kwargs: With several estimators, further arguments for each by name.
             wait: Wait until the job ends. By default it does not, as in version 1 of the AWS SDK; it does after
                 ``pegbox.install_as_sagemaker(api="v2")``.
@@ -244,6 +259,8 @@ class HyperparameterTuner(TuningJobHandle):
     ) -> dict[str, bool]:
         estimators = self.estimator_dict or {}
         names = sorted(estimators)
+        if include_cls_metadata is False:
+            include_cls_metadata = {}
         for name, value in (
             ("inputs", inputs),
             ("include_cls_metadata", include_cls_metadata),
@@ -316,73 +333,22 @@ class HyperparameterTuner(TuningJobHandle):
         Args:
             tuning_job_name: Name of the job.
             sagemaker_session: The session; a new one by default.
-            job_details: The job's description; asked for if None.
-            estimator_cls: ``package.module.Class`` of the estimator; read from the job by default. For a job with
-                several definitions a dict by definition name.
+            job_details: The job's description; asked for if None, as are its tags.
+            estimator_cls: ``package.module.Class`` of the estimator; read from the job by default (from its
+                hyperparameters, else from the name of its image). For a job with several definitions a dict by
+                definition name.
 
         Raises:
-            ValueError: The class cannot be loaded, or the dict names a definition that is not there.
+            ValueError: The class cannot be loaded, the dict names a definition that is not there, or the description
+                lacks fields (all of them are named).
         """
         session = sagemaker_session or Session()
-        if job_details is None:
-            job_details = session.sagemaker_client.describe_hyper_parameter_tuning_job(
-                HyperParameterTuningJobName=tuning_job_name
-            )
-        if "TrainingJobDefinition" in job_details:
-            tuner = cls._attach_one(session, estimator_cls, job_details)
-        else:
-            tuner = cls._attach_several(session, estimator_cls, job_details)
+        tuner: HyperparameterTuner = tuner_attach.attach(
+            cls, tuning_job_name, session, job_details, estimator_cls
+        )
         tuner.latest_tuning_job = _TuningJob(session, tuning_job_name)
         tuner._current_job_name = tuning_job_name
         return tuner
-
-    @classmethod
-    def _attach_one(
-        cls, session: Any, estimator_cls: Any, described: Mapping[str, Any]
-    ) -> HyperparameterTuner:
-        definition = described["TrainingJobDefinition"]
-        config = described["HyperParameterTuningJobConfig"]
-        ranges = config["ParameterRanges"]
-        estimator = tuner_attach.estimator_of(definition, ranges, estimator_cls, session)
-        objective = config["HyperParameterTuningJobObjective"]
-        return cls(
-            estimator=estimator,
-            objective_metric_name=objective["MetricName"],
-            objective_type=objective["Type"],
-            hyperparameter_ranges=tuner_attach.ranges_of(ranges, estimator),
-            metric_definitions=definition["AlgorithmSpecification"].get("MetricDefinitions"),
-            **tuner_attach.common_arguments(described),
-        )
-
-    @classmethod
-    def _attach_several(
-        cls, session: Any, estimator_cls: Any, described: Mapping[str, Any]
-    ) -> HyperparameterTuner:
-        definitions = {item["DefinitionName"]: item for item in described["TrainingJobDefinitions"]}
-        check_keys("estimator_cls", estimator_cls, sorted(definitions))
-        estimators = {
-            name: tuner_attach.estimator_of(
-                item, item["HyperParameterRanges"], (estimator_cls or {}).get(name), session
-            )
-            for name, item in definitions.items()
-        }
-        metrics = {
-            name: item["AlgorithmSpecification"].get("MetricDefinitions")
-            for name, item in definitions.items()
-        }
-        return cls.create(
-            estimator_dict=estimators,
-            objective_metric_name_dict={
-                name: item["TuningObjective"]["MetricName"] for name, item in definitions.items()
-            },
-            hyperparameter_ranges_dict={
-                name: tuner_attach.ranges_of(item["HyperParameterRanges"], estimators[name])
-                for name, item in definitions.items()
-            },
-            metric_definitions_dict={name: value for name, value in metrics.items() if value is not None},
-            objective_type=described["TrainingJobDefinitions"][0]["TuningObjective"]["Type"],
-            **tuner_attach.common_arguments(described),
-        )
 
     # -- ranges
 
@@ -440,26 +406,29 @@ class HyperparameterTuner(TuningJobHandle):
     ) -> HyperparameterTuner:
         self._ensure_last_tuning_job()
         more = [additional_parents] if isinstance(additional_parents, str) else additional_parents or ()
-        common: dict[str, Any] = {
-            "strategy": self.strategy,
-            "strategy_config": self.strategy_config,
-            "objective_type": self.objective_type,
-            "max_jobs": self.max_jobs,
-            "max_parallel_jobs": self.max_parallel_jobs,
-            "warm_start_config": WarmStartConfig(kind, {self.latest_tuning_job.name, *more}),
-            "early_stopping_type": self.early_stopping_type,
-        }
+        common: dict[str, Any] = {name: getattr(self, name) for name in _OF_A_CHILD}
+        common["warm_start_config"] = WarmStartConfig(kind, {self.latest_tuning_job.name, *more})
         if self.estimator is not None:
-            return type(self)(
+            child = type(self)(
                 estimator or self.estimator,
                 self.objective_metric_name or "",
                 self._hyperparameter_ranges or {},
                 self.metric_definitions,
                 **common,
             )
+        else:
+            child = self._child_of_one(estimator, common)
+        # A parent that was attached to may have no number, which the constructor takes for one.
+        child.max_jobs = self.max_jobs
+        return child
+
+    def _child_of_one(self, estimator: Any, common: dict[str, Any]) -> HyperparameterTuner:
         estimators = self.estimator_dict or {}
         if len(estimators) > 1:
-            raise ValueError("Warm start is not supported currently for tuners with multiple estimators")
+            raise ValueError(
+                "Warm start is not supported currently for tuners with multiple estimators by this method; give "
+                "warm_start_config to HyperparameterTuner.create()"
+            )
         return type(self).create(
             estimator_dict=dict.fromkeys(estimators, estimator) if estimator else estimators,
             objective_metric_name_dict=self.objective_metric_name_dict or {},

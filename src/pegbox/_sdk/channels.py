@@ -63,6 +63,11 @@ def channel(name: str, item: Any, local: bool, **options: Any) -> dict[str, Any]
         (item,) = item.data_channel().values()
     elif not isinstance(item, FileSystemInput):
         raise ValueError(f"input {name!r}: {item!r} is not accepted; give {_FORMS}")
+    if "TargetAttributeName" in item.config:
+        raise ValueError(
+            f"input {name!r}: target_attribute_name={item.config['TargetAttributeName']!r} belongs to automatic machine "
+            "learning jobs, not to training jobs; leave it out"
+        )
     return {**item.config, "ChannelName": name}
 
 

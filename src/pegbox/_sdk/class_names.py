@@ -5,6 +5,10 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
+#: Hyperparameters that carry an estimator's class and its module.
+CLASS_ENTRY = "sagemaker_estimator_class_name"
+MODULE_ENTRY = "sagemaker_estimator_module"
+
 _HERE = "pegbox"
 _WIRE = "sagemaker"
 
@@ -25,20 +29,26 @@ def local_module(module: str) -> str:
 
 
 def load_class(module: str, name: str) -> Any:
-    """Return the class that a job names.
+    """Return the class that a job or a caller names.
 
     Args:
         module: Module name, the AWS SDK's or a user's own.
         name: Class name in that module.
 
     Raises:
-        ValueError: There is no such class here.
+        ValueError: There is no such class here, or it is no estimator.
     """
-    here = local_module(module)
-    try:
-        return getattr(importlib.import_module(here), name)
-    except (ImportError, AttributeError) as error:
+    remedy = 'name one that can be with estimator_cls="package.module.Class"'
+    if not module or not name:
         raise ValueError(
-            f"estimator class {module}.{name} cannot be loaded ({error}); "
-            'name one that can be with estimator_cls="package.module.Class"'
-        ) from error
+            f"estimator class {(module or name)!r} is not of the form package.module.Class; {remedy}"
+        )
+    try:
+        found = getattr(importlib.import_module(local_module(module)), name)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise ValueError(f"estimator class {module}.{name} cannot be loaded ({error}); {remedy}") from error
+    if not isinstance(found, type) or not hasattr(found, "_prepare_init_params_from_job_description"):
+        raise ValueError(
+            f"{module}.{name} is no estimator class: it must derive from pegbox.estimator.EstimatorBase; {remedy}"
+        )
+    return found

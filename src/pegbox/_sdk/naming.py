@@ -9,6 +9,7 @@ from typing import Any
 #: Longest name of training jobs, models and endpoints.
 LONG_NAME = 63
 
+_STAMPED = re.compile(r"(.+)-(?:\d{4}(?:-\d{2}){5}-\d{3}|\d{6}-\d{4})(?:-\d{1,2})?")
 _IMAGE = re.compile(r"^(.+/)?([^:/]+)(:[^:]+)?$")
 
 
@@ -22,6 +23,12 @@ def name_from_base(base: str, max_length: int = LONG_NAME, short: bool = False) 
     """
     stamp = short_timestamp() if short else long_timestamp()
     return f"{base[: max_length - len(stamp) - 1]}-{stamp}"
+
+
+def base_from_name(name: str) -> str:
+    """Return the base of a name that :func:`name_from_base` or :func:`numbered` made; any other name as it is."""
+    match = _STAMPED.fullmatch(name)
+    return match[1] if match else name
 
 
 def numbered(name: str, number: int, max_length: int) -> str:

@@ -40,6 +40,9 @@ class WarmStartConfig:
             raise ValueError(f"Invalid parents: {parents}, parents should not be None/empty")
         self.type = warm_start_type
         self.parents = {parents} if isinstance(parents, str) else set(parents)
+        strangers = [parent for parent in self.parents if not isinstance(parent, str)]
+        if strangers:
+            raise ValueError(f"Invalid parents: {strangers}: give names of tuning jobs")
 
     @classmethod
     def from_job_desc(cls, warm_start_config: Mapping[str, Any] | None) -> WarmStartConfig | None:
@@ -81,9 +84,16 @@ class HyperbandStrategyConfig:
         min_resource: Resource that a training job gets before it can be stopped.
     """
 
-    def __init__(self, max_resource: int, min_resource: int) -> None:
+    def __init__(self, max_resource: int | None, min_resource: int | None) -> None:
         self.max_resource = max_resource
         self.min_resource = min_resource
+
+    @classmethod
+    def from_job_desc(cls, described: Mapping[str, Any] | None) -> HyperbandStrategyConfig | None:
+        """Return the resources in a tuning job's description, or None if it has none."""
+        if not described:
+            return None
+        return cls(described.get("MaxResource"), described.get("MinResource"))
 
     def to_input_req(self) -> dict[str, Any]:
         """Return the request's ``HyperbandStrategyConfig``; what is None is left to the service."""
@@ -106,10 +116,8 @@ class StrategyConfig:
     @classmethod
     def from_job_desc(cls, described: Mapping[str, Any] | None) -> StrategyConfig | None:
         """Return the settings in a tuning job's description, or None if it has none."""
-        hyperband = (described or {}).get("HyperbandStrategyConfig")
-        if not hyperband:
-            return None
-        return cls(HyperbandStrategyConfig(hyperband.get("MaxResource"), hyperband.get("MinResource")))
+        hyperband = HyperbandStrategyConfig.from_job_desc((described or {}).get("HyperbandStrategyConfig"))
+        return None if hyperband is None else cls(hyperband)
 
     def to_input_req(self) -> dict[str, Any]:
         """Return the request's ``StrategyConfig``."""

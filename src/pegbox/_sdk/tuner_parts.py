@@ -6,10 +6,9 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from pegbox._sdk.class_names import wire_module
+from pegbox._sdk.class_names import CLASS_ENTRY, MODULE_ENTRY, wire_module
 from pegbox._sdk.naming import base_name_from_image
 from pegbox._sdk.record_sets import FileSystemRecordSet, RecordSet
-from pegbox._sdk.tuner_attach import CLASS_ENTRY, MODULE_ENTRY
 from pegbox.amazon.hyperparameter import Hyperparameter
 from pegbox.errors import NotHere
 from pegbox.estimator import Framework

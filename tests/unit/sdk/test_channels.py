@@ -74,6 +74,7 @@ def test_local_paths_become_file_addresses(tmp_path: Path, monkeypatch: pytest.M
         ("bucket/key", False, 'must start with "s3://" or "file://"'),
         (42, False, "Cannot format input 42"),
         ({"x": 42}, False, "input 'x': 42 is not accepted"),
+        (TrainingInput("s3://b/k", target_attribute_name="t"), False, "target_attribute_name='t' belongs to"),
         (["s3://b/k"], False, "List compatible only with RecordSets"),
         ([RecordSet("s3://b/m", 1, 2), RecordSet("s3://b/n", 1, 2)], False, "Duplicate channels not allowed"),
     ],

@@ -246,17 +246,25 @@ def test_several_estimators(service: FakeService, script: Path) -> None:
 
 
 def test_several_estimators_are_checked(service: FakeService) -> None:
-    """Arguments by estimator name must be dicts of these names; the plain default is refused, as in the AWS SDK."""
+    """Arguments by estimator name must be dicts of these names; only the documented default False means none."""
     tuner = HyperparameterTuner.create({"a": Estimator("i")}, {"a": "m"}, {"a": RANGES})
-    with pytest.raises(
-        ValueError, match=r"Argument 'include_cls_metadata' must be a dictionary using \['a'\] as keys"
-    ):
-        tuner.fit()
+    for name, value in (("inputs", "s3://b/k"), ("include_cls_metadata", True), ("estimator_kwargs", False)):
+        with pytest.raises(
+            ValueError, match=rf"Argument '{name}' must be a dictionary using \['a'\] as keys"
+        ):
+            tuner.fit(**{name: value})
     with pytest.raises(ValueError, match=r"keys of argument 'inputs' must be a subset of \['a'\]"):
         tuner.fit(inputs={"z": "s3://b/k"}, include_cls_metadata={})
     with pytest.raises(TypeError, match="estimator_kwargs"):
         tuner.fit(include_cls_metadata={}, mini_batch_size=3)
     assert service.requests == []
+    tuner.fit()
+    tuner.fit(include_cls_metadata={"a": True})
+    plain, told = (
+        item["TrainingJobDefinitions"][0]["StaticHyperParameters"] for item in service.sent(CREATE)
+    )
+    assert plain == {}
+    assert told["sagemaker_estimator_class_name"] == '"Estimator"'
 
 
 @pytest.mark.parametrize(
@@ -397,20 +405,15 @@ def test_missing_code_does_not_start_a_server(tmp_path: Path, monkeypatch: pytes
 
 
 def test_what_comes_later_says_so(script: Path) -> None:
-    """Autotune, endpoints and alternative machines are refused with what to do instead."""
+    """Autotune and alternative machines are refused with what to do instead."""
     estimator = Estimator("i", sagemaker_session=Mock())
     with pytest.raises(NotHere, match="autotune=True"):
         HyperparameterTuner(estimator, "m", RANGES, autotune=True)
     with pytest.raises(ValueError, match="hyperparameters_to_keep_static"):
         HyperparameterTuner(estimator, "m", RANGES, hyperparameters_to_keep_static=["x"])
     tuner = HyperparameterTuner(estimator, "m", RANGES)
-    for call in (
-        lambda: tuner.deploy(1, "local"),
-        tuner.delete_endpoint,
-        lambda: tuner.override_resource_config([]),
-    ):
-        with pytest.raises(NotHere):
-            call()
+    with pytest.raises(NotHere):
+        tuner.override_resource_config([])
 
 
 def test_old_and_new_session_keywords_build_one_request() -> None:
