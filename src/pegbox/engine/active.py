@@ -15,6 +15,7 @@ from typing import Any
 
 from pegbox.domain.records import Attempt, SuggestionRecord, TrainingJob, TuningJob
 from pegbox.domain.statuses import StopReason, TrainingStatus
+from pegbox.engine.hosting.picture import HostingPicture
 from pegbox.engine.lifecycle.training import TrialRules
 from pegbox.engine.lifecycle.tuning import closing
 from pegbox.engine.planner import Asked, Ready, Snapshot, Tally
@@ -216,6 +217,7 @@ class Picture:
     by_attempt: dict[str, ActiveTraining] = field(default_factory=dict)
     #: The user's entries of the image table.
     images: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    hosting: HostingPicture = field(default_factory=HostingPicture)
 
     def add_training(self, active: ActiveTraining) -> None:
         """Add a training job, to its tuning job too if it has one."""
@@ -234,4 +236,5 @@ class Picture:
         """Return the earliest time at which some job wants to be looked at, or None."""
         times = [tuning.wake for tuning in self.tunings.values() if tuning.wake is not None]
         times += [training.deadline for training in self.trainings.values() if training.deadline is not None]
-        return min(times, default=None)
+        hosting = self.hosting.next_wake()
+        return min([*times, hosting] if hosting is not None else times, default=None)

@@ -20,17 +20,21 @@ from pegbox.engine.active import Picture
 from pegbox.engine.effects import (
     Acknowledge,
     AskSuggester,
+    DeleteInstanceLogs,
     DeleteLogs,
     DiscardAttempt,
     Effect,
     Fence,
     ForgetTuning,
     LaunchAttempt,
+    PublishRoutes,
     Resolve,
     StopAttempt,
 )
 from pegbox.engine.faultpoints import faultpoint
 from pegbox.engine.handlers import Command, carry_out
+from pegbox.engine.hosting.carrying import publish, reconcile, take_drained
+from pegbox.engine.hosting.unrouted import NoRoutes
 from pegbox.engine.parts import Parts, Work
 from pegbox.engine.planning import plan_tuning, take_answer
 from pegbox.engine.recovery import load_picture, resume_all
@@ -38,6 +42,7 @@ from pegbox.engine.reports import stop_overdue, take_report
 from pegbox.errors import ApiError, InternalFailure, ServiceUnavailable, StoreError, StoreFull
 from pegbox.ports.executor import Executor, Report
 from pegbox.ports.logs import LogReader
+from pegbox.ports.routes import Drained, Routes
 from pegbox.ports.suggester import SuggestAnswer, Suggester
 
 _log = logging.getLogger(__name__)
@@ -59,17 +64,28 @@ class Nudge:
     """Wakes the thread; nothing else."""
 
 
-Item = Command | Report | Answer | Nudge
+Item = Command | Report | Drained | Answer | Nudge
 
 
 class Controller:
-    """Runs steps. Everything but :meth:`post`, :meth:`report` and :meth:`close` belongs to one thread."""
+    """Runs steps. Everything but :meth:`post`, :meth:`report`, :meth:`drained` and :meth:`close` belongs to one thread."""
 
-    def __init__(self, parts: Parts, executor: Executor, suggester: Suggester, logs: LogReader) -> None:
+    def __init__(
+        self,
+        parts: Parts,
+        executor: Executor,
+        suggester: Suggester,
+        logs: LogReader,
+        *,
+        serving_logs: LogReader | None = None,
+        routes: Routes | None = None,
+    ) -> None:
         self._parts = parts
         self._executor = executor
         self._suggester = suggester
         self._logs = logs
+        self._serving_logs = serving_logs
+        self._routes = routes or NoRoutes()
         self._inbox: queue.SimpleQueue[Item] = queue.SimpleQueue()
         self._again: list[Item] = []
         self._picture: Picture | None = None
@@ -77,6 +93,8 @@ class Controller:
         self._retry_at: float | None = None
         #: Tuning jobs whose planning met a fault of ours, and when to try again.
         self._sick: dict[int, float] = {}
+        #: The same of endpoints.
+        self._sick_endpoints: dict[int, float] = {}
         #: Each item gets a savepoint of its own: something failed just now.
         self._careful = False
         self._closed = False
@@ -100,14 +118,20 @@ class Controller:
         """Hand in a report; the executor's sink."""
         self._inbox.put(report)
 
+    def drained(self, drained: Drained) -> None:
+        """Hand in what the gateway says of instances that left the routes; the routes' sink."""
+        self._inbox.put(drained)
+
     def waiting(self) -> bool:
         """Return whether something has arrived that no step has taken yet."""
         return bool(self._again) or not self._inbox.empty()
 
     def idle(self) -> bool:
-        """Return whether no job is active and nothing waits."""
+        """Return whether no job is active, no endpoint lives and nothing waits."""
         picture = self._picture
-        return picture is not None and not picture.tunings and not picture.trainings and not self.waiting()
+        if picture is None or picture.tunings or picture.trainings or picture.hosting.busy():
+            return False
+        return not self.waiting()
 
     def not_improving(self, tuning_id: int) -> int | None:
         """Return an active tuning job's count of finished trials since the last improvement, or None."""
@@ -151,7 +175,7 @@ class Controller:
             self._perform(effect)
         if self.waiting():
             return time
-        wakes = [*self._sick.values()]
+        wakes = [*self._sick.values(), *self._sick_endpoints.values()]
         wake = self.picture.next_wake()
         return min([*wakes, wake] if wake is not None else wakes, default=None)
 
@@ -197,6 +221,7 @@ class Controller:
             due |= {tuning_id for tuning_id, at in self._sick.items() if at <= time}
             for tuning_id in sorted(work.dirty | due | self._recovering(work, picture)):
                 picture = self._plan(picture, work, tuning_id)
+            picture = self._host(picture, work)
         if work.writes:
             faultpoint("after-commit")
         self._recovered = True
@@ -205,8 +230,12 @@ class Controller:
     def _loaded(self, work: Work) -> Picture:
         if self._picture is None:
             self._picture = load_picture(self._parts, self._parts.store.reader, work)
-            work.dirty.update(self._picture.tunings)
+            self._look_at_all(work, self._picture)
         return self._picture
+
+    def _look_at_all(self, work: Work, picture: Picture) -> None:
+        work.dirty.update(picture.tunings)
+        work.hosted.update(picture.hosting.endpoints)
 
     def _recovering(self, work: Work, picture: Picture) -> set[int]:
         if self._recovered:
@@ -217,6 +246,9 @@ class Controller:
     def _take(self, picture: Picture, work: Work, item: Item) -> Picture:
         """Apply one item; whatever goes wrong is its own matter."""
         if isinstance(item, Nudge):
+            return picture
+        if isinstance(item, Drained):
+            take_drained(picture.hosting, work, item)
             return picture
         if isinstance(item, Answer):
             tuning = picture.tunings.get(item.tuning_id)
@@ -268,12 +300,41 @@ class Controller:
             return self._rebuilt(work)
         return picture
 
+    def _host(self, picture: Picture, work: Work) -> Picture:
+        """Reconcile the endpoints that were touched or are due, and let the gateway have the routes that come of it."""
+        time, endpoints = work.time, picture.hosting.endpoints
+        due = {
+            row_id for row_id, active in endpoints.items() if active.wake is not None and active.wake <= time
+        }
+        due |= {row_id for row_id, at in self._sick_endpoints.items() if at <= time}
+        for row_id in sorted(work.hosted | due):
+            active = picture.hosting.endpoints.get(row_id)
+            if time < self._sick_endpoints.get(row_id, time) or active is None:
+                continue
+            self._sick_endpoints.pop(row_id, None)
+            mark = len(work.effects)
+            try:
+                with self._guarded(work):
+                    reconcile(self._parts, picture.hosting, picture.images, work, active)
+            except StoreFull:
+                raise
+            except Exception:
+                if not self._careful:
+                    raise
+                self._sick_endpoints[row_id] = time + 5 * RETRY_SECONDS
+                _log.exception("endpoint %s could not be looked after; tried again later", active.record.name)
+                del work.effects[mark:]
+                picture = self._rebuilt(work)
+        if work.rerouted:
+            publish(self._parts, picture.hosting, work)
+        return picture
+
     def _guarded(self, work: Work) -> AbstractContextManager[None]:
         return work.tx.savepoint() if self._careful else nullcontext()
 
     def _rebuilt(self, work: Work) -> Picture:
         self._picture = load_picture(self._parts, work.tx, work)
-        work.dirty.update(self._picture.tunings)
+        self._look_at_all(work, self._picture)
         return self._picture
 
     def _postpone(self, items: list[Item], problem: Exception, time: float) -> None:
@@ -286,7 +347,7 @@ class Controller:
         for item in items:
             if isinstance(item, Command):
                 _resolve(Resolve(item.future, error=_told(problem)))
-            elif isinstance(item, Report):
+            elif isinstance(item, Report | Drained):
                 self._again.append(item)
 
     def _refuse_rest(self) -> None:
@@ -309,7 +370,8 @@ class Controller:
         faultpoint("after-launch")
 
     def _stop(self, effect: StopAttempt) -> None:
-        self._executor.stop(effect.attempt_id, effect.reason, self._parts.policy.grace_seconds)
+        grace = self._parts.policy.grace_seconds if effect.grace_seconds is None else effect.grace_seconds
+        self._executor.stop(effect.attempt_id, effect.reason, grace)
 
     def _discard(self, effect: DiscardAttempt) -> None:
         self._executor.discard(effect.attempt_id)
@@ -333,6 +395,15 @@ class Controller:
 
     def _delete_logs(self, effect: DeleteLogs) -> None:
         self._logs.delete(effect.training_job_id)
+
+    def _delete_instance_logs(self, effect: DeleteInstanceLogs) -> None:
+        if self._serving_logs is not None:
+            self._serving_logs.delete(effect.endpoint_id, effect.instance_id)
+
+    def _publish(self, effect: PublishRoutes) -> None:
+        faultpoint("before-routes")
+        self._routes.publish(effect.snapshot)
+        faultpoint("after-routes")
 
     def _answer(self, effect: Resolve) -> None:
         faultpoint("before-resolve")
@@ -367,5 +438,7 @@ _PERFORM: dict[type[Any], Callable[[Controller, Any], None]] = {
     AskSuggester: Controller._ask,
     ForgetTuning: Controller._forget,
     DeleteLogs: Controller._delete_logs,
+    DeleteInstanceLogs: Controller._delete_instance_logs,
+    PublishRoutes: Controller._publish,
     Resolve: Controller._answer,
 }

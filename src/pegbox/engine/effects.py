@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any
 
-from pegbox.domain.orders import AttemptOrder
+from pegbox.domain.orders import Order
 from pegbox.domain.statuses import StopReason
 from pegbox.ports.executor import Report
 from pegbox.ports.suggester import SuggestRequest
@@ -16,7 +17,7 @@ from pegbox.ports.suggester import SuggestRequest
 class LaunchAttempt:
     """Start an attempt whose row is committed; ``resume`` if an earlier server may have started it."""
 
-    order: AttemptOrder
+    order: Order
     resume: bool = False
 
 
@@ -26,6 +27,8 @@ class StopAttempt:
 
     attempt_id: str
     reason: StopReason
+    #: Seconds between SIGTERM and SIGKILL; None for those of training jobs.
+    grace_seconds: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +77,21 @@ class DeleteLogs:
 
 
 @dataclass(frozen=True, slots=True)
+class DeleteInstanceLogs:
+    """An instance's row is gone."""
+
+    endpoint_id: int
+    instance_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class PublishRoutes:
+    """The routes have changed."""
+
+    snapshot: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
 class Resolve:
     """Answer a command: with its result, or with the error that it met."""
 
@@ -91,5 +109,7 @@ Effect = (
     | AskSuggester
     | ForgetTuning
     | DeleteLogs
+    | DeleteInstanceLogs
+    | PublishRoutes
     | Resolve
 )

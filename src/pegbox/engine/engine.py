@@ -9,6 +9,7 @@ from pegbox.domain.names import Realm
 from pegbox.engine.commands import Commands
 from pegbox.engine.controller import Controller
 from pegbox.engine.faultpoints import faultpoint
+from pegbox.engine.hosting.unrouted import NoRoutes
 from pegbox.engine.parts import Parts
 from pegbox.engine.policy import EnginePolicy
 from pegbox.engine.queries import Queries
@@ -32,6 +33,7 @@ class Engine:
         logs: Program output.
         clock: Time.
         routes: The way to the gateway, opened and closed like the executor; without one nothing is routed.
+        serving_logs: Output of model servers: (endpoint's row id, instance's row id) in place of (training job, attempt).
         secret: Key of attempt ids and tokens; at least 32 bytes, the same after a restart.
         realm: Region and account of ARNs.
         policy: Behaviour and folders.
@@ -54,6 +56,7 @@ class Engine:
         realm: Realm,
         policy: EnginePolicy,
         routes: Routes | None = None,
+        serving_logs: LogReader | None = None,
     ) -> None:
         if len(secret) < 32:
             raise ValueError(f"secret has {len(secret)} bytes; give at least 32 random ones")
@@ -63,7 +66,10 @@ class Engine:
         self._clock = clock
         self._executor = executor
         self._suggester = suggester
-        self._controller = Controller(parts, executor, suggester, logs)
+        self._routes = routes or NoRoutes()
+        self._controller = Controller(
+            parts, executor, suggester, logs, serving_logs=serving_logs, routes=self._routes
+        )
         self._thread: threading.Thread | None = None
         self._busy_until = clock.monotonic()
         self.commands: Final = Commands(parts, self._controller.post)
@@ -72,6 +78,7 @@ class Engine:
     def start(self) -> None:
         """Recover what an earlier server left, then run the controller's thread."""
         self._executor.open(self._controller.report)
+        self._routes.open(self._controller.drained)
         self._controller.step()
         faultpoint("after-recovery")
         self._thread = threading.Thread(target=self._controller.run, name="engine", daemon=True)
@@ -84,10 +91,11 @@ class Engine:
             self._thread.join()
             self._thread = None
         self._executor.close()
+        self._routes.close()
         self._suggester.close()
 
     def busy(self) -> bool:
-        """Return whether a job is active, an attempt lives, or commands wait."""
+        """Return whether a job is active, an endpoint or an attempt lives, or commands wait."""
         return not self._controller.idle() or self._executor.busy()
 
     def idle_since(self) -> float | None:

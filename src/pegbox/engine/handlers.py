@@ -15,6 +15,7 @@ from pegbox.domain.records import Attempt, TuningJob
 from pegbox.domain.statuses import StopReason, TuningStatus
 from pegbox.engine.active import ActiveTraining, Picture
 from pegbox.engine.effects import DeleteLogs
+from pegbox.engine.hosting import handlers as hosting
 from pegbox.engine.identity import attempt_id
 from pegbox.engine.launching import launch
 from pegbox.engine.lifecycle import training, tuning
@@ -113,6 +114,7 @@ Action = (
     | AddTags
     | DeleteTags
     | SetImage
+    | hosting.HostingAction
 )
 
 
@@ -130,6 +132,8 @@ def carry_out(parts: Parts, picture: Picture, work: Work, action: Action) -> dic
     Raises:
         ApiError: Nothing was changed.
     """
+    if isinstance(action, hosting.HostingAction):
+        return hosting.carry_out(parts, picture.hosting, work, action)
     handler: Callable[..., dict[str, Any]] = _HANDLERS[type(action)]
     return handler(parts, picture, work, action)
 

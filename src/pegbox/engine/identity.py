@@ -13,6 +13,11 @@ def attempt_id(secret: bytes, training_job_id: int, number: int) -> str:
     return _keyed(secret, f"attempt:{training_job_id}:{number}")[:32]
 
 
+def instance_attempt_id(secret: bytes, instance_id: int) -> str:
+    """Return the attempt id of an endpoint's instance, like that of an attempt of a training job."""
+    return _keyed(secret, f"instance:{instance_id}")[:32]
+
+
 def attempt_token(secret: bytes, attempt: str) -> str:
     """Return the token that fences reports of an attempt: 64 hex digits."""
     return _keyed(secret, f"token:{attempt}")

@@ -42,6 +42,10 @@ class Work:
     effects: list[Effect] = field(default_factory=list)
     #: Tuning jobs that are to be planned.
     dirty: set[int] = field(default_factory=set)
+    #: Endpoints that are to be reconciled.
+    hosted: set[int] = field(default_factory=set)
+    #: Whether the routes have changed.
+    rerouted: bool = False
     _transaction: Transaction | None = None
 
     @property

@@ -5,6 +5,8 @@ from __future__ import annotations
 from pegbox.domain.records import TuningJob
 from pegbox.domain.statuses import StopReason, TrainingStatus, TuningStatus
 from pegbox.engine.active import ActiveTraining, ActiveTuning, Picture, curve_of, judge_for
+from pegbox.engine.hosting.carrying import resume_instances
+from pegbox.engine.hosting.picture import load_hosting
 from pegbox.engine.launching import launch
 from pegbox.engine.parts import Parts, Work
 from pegbox.engine.reports import deadline_of, stop_training
@@ -21,7 +23,9 @@ def load_picture(parts: Parts, reader: Reader, work: Work) -> Picture:
     Raises:
         StoreCorrupt: A running job has no live attempt.
     """
-    picture = Picture(images=reader.images())
+    picture = Picture(
+        images=reader.images(), hosting=load_hosting(reader, work.time, parts.policy.drain_seconds)
+    )
     for job in reader.unfinished_tuning_jobs():
         picture.tunings[job.id] = load_tuning(parts, reader, work, job)
     for training in reader.unfinished_training_jobs():
@@ -88,3 +92,4 @@ def resume_all(parts: Parts, picture: Picture, work: Work) -> None:
         if active.job.status is TrainingStatus.STOPPING:
             stop_training(picture, work, active, active.job.stop_reason or StopReason.STOPPED)
     work.dirty.update(picture.tunings)
+    resume_instances(parts, picture.hosting, picture.images, work)

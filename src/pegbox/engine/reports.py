@@ -11,6 +11,7 @@ from pegbox.domain.statuses import SecondaryStatus, StopReason, TrainingStatus
 from pegbox.engine.active import ActiveTraining, ActiveTuning, Picture
 from pegbox.engine.effects import Acknowledge, DiscardAttempt, Fence, StopAttempt
 from pegbox.engine.faultpoints import faultpoint
+from pegbox.engine.hosting import carrying as hosting
 from pegbox.engine.identity import attempt_id, same_token
 from pegbox.engine.launching import launch
 from pegbox.engine.lifecycle.training import apply, request_stop, runtime_used, with_notice
@@ -30,7 +31,8 @@ def take_report(parts: Parts, picture: Picture, work: Work, report: Report) -> N
         return
     active = picture.by_attempt.get(report.attempt_id)
     if active is None:
-        _take_late_report(parts, work, report)
+        if not hosting.take_report(parts, picture.hosting, work, report):
+            _take_late_report(parts, work, report)
         return
     known = active.attempt.reported
     if report.first_seq > known + 1:

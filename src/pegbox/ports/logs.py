@@ -34,6 +34,6 @@ class LogReader(Protocol):
         """Return at most ``limit`` complete lines that end at or before ``offset``, oldest first."""
         ...
 
-    def delete(self, training_job_id: int) -> None:
-        """Remove all that is kept of a training job's attempts."""
+    def delete(self, training_job_id: int, attempt: int | None = None) -> None:
+        """Remove all that is kept of a training job's attempts, or of one of them."""
         ...

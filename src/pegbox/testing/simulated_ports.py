@@ -95,7 +95,7 @@ class SimulatedLogs:
         """Return nothing."""
         return []
 
-    def delete(self, training_job_id: int) -> None:
+    def delete(self, training_job_id: int, attempt: int | None = None) -> None:
         """Remove nothing."""
 
 

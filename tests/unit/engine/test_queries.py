@@ -43,7 +43,7 @@ class Logs:
         """See ``LogReader``."""
         return [line for line in self.lines if line.end <= offset][-limit:]
 
-    def delete(self, training_job_id: int) -> None:
+    def delete(self, training_job_id: int, attempt: int | None = None) -> None:
         """See ``LogReader``."""
 
 

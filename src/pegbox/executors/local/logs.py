@@ -102,9 +102,10 @@ class LocalLogs:
         lines.reverse()
         return lines
 
-    def delete(self, training_job_id: int) -> None:
-        """Remove all that is kept of a training job's attempts."""
-        shutil.rmtree(self._jobs / str(int(training_job_id)), ignore_errors=True)
+    def delete(self, training_job_id: int, attempt: int | None = None) -> None:
+        """Remove all that is kept of a training job's attempts, or of one of them."""
+        folder = self._jobs / str(int(training_job_id))
+        shutil.rmtree(folder if attempt is None else folder / str(int(attempt)), ignore_errors=True)
 
     def _folder(self, training_job_id: int, attempt: int) -> Path:
         return self._jobs / str(int(training_job_id)) / str(int(attempt))
