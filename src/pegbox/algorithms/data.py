@@ -317,9 +317,21 @@ def _recordio(paths: Sequence[str], channel: str, width: int | None) -> Table:
 
 
 def _recordio_file(path: str, width: int | None) -> Table:
-    name = os.path.basename(path)
     with open(path, "rb") as stream:
-        data = stream.read()
+        return read_records(stream.read(), os.path.basename(path), width)
+
+
+def read_records(data: bytes, name: str, width: int | None = None) -> Table:
+    """Return the rows of recordIO-protobuf bytes.
+
+    Args:
+        data: The bytes.
+        name: What they are, for messages.
+        width: Number of features that is expected, or None.
+
+    Raises:
+        CustomerError: Something cannot be read; with its record.
+    """
     records = [recordio.parse(body, name, number) for number, body in enumerate(recordio.frames(data, name))]
     tensors = [_only(record.features, name, number) for number, record in enumerate(records)]
     labels = _labels(records, name)

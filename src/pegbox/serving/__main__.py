@@ -6,12 +6,12 @@ It runs from its file in an interpreter that may not have Pegbox: the room is ma
 import sys
 
 
-def _prepare_imports():  # type: ignore[no-untyped-def]
+def _prepare_imports() -> None:
     """Make this folder a package of a name that nobody else uses, and take it off the module path."""
     folder = __file__.rsplit("/", 1)[0]
     sys.path[:] = [path for path in sys.path if path != folder]
     package = type(sys)("pegbox_model_server")
-    package.__path__ = [folder]
+    package.__path__ = [folder]  # type: ignore[attr-defined,unused-ignore]
     sys.modules["pegbox_model_server"] = package
 
 

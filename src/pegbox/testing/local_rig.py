@@ -15,7 +15,7 @@ from typing import Any
 
 import psutil
 
-from pegbox.domain.orders import AttemptOrder, RuntimeOrder
+from pegbox.domain.orders import AttemptOrder, Order, RuntimeOrder, ServingOrder
 from pegbox.executors.local import LocalExecutor
 from pegbox.ports.executor import Report
 
@@ -151,6 +151,30 @@ class LocalRig:
         }
         return AttemptOrder(**{**fields, **changes})
 
+    def instance(self, model: Mapping[str, str | bytes], **changes: Any) -> ServingOrder:
+        """Return an order that serves a model archive of these files."""
+        self._numbers += 1
+        number = self._numbers
+        archived = archive(self.home / f"model{number}.tar.gz", model)
+        environment = {"STARTS": str(self.starts_file), **changes.pop("environment", {})}
+        fields: dict[str, Any] = {
+            "attempt_id": os.urandom(16).hex(),
+            "token": os.urandom(32).hex(),
+            "instance_id": number,
+            "endpoint_name": f"endpoint-{number}",
+            "endpoint_arn": f"arn:aws:sagemaker:us-east-1:000000000000:endpoint/endpoint-{number}",
+            "variant": "AllTraffic",
+            "model_name": f"model-{number}",
+            "directory": str(self.home / "endpoints" / str(number) / "1"),
+            "runtime": RuntimeOrder(kind="script", python=sys.executable),
+            "model_archive": str(archived),
+            "environment": environment,
+            "startup_seconds": 30.0,
+            "grace_seconds": 5.0,
+            "cache_path": str(self.home / "cache"),
+        }
+        return ServingOrder(**{**fields, **changes})
+
     def settle(self, until: Callable[[], object], seconds: float = 30.0) -> None:
         """Wait until a condition holds."""
         deadline = time.monotonic() + seconds
@@ -172,12 +196,12 @@ class LocalRig:
             return 0
         return self.starts_file.read_text().splitlines().count(attempt_id)
 
-    def finished(self, order: AttemptOrder) -> Mapping[str, Any] | None:
+    def finished(self, order: Order) -> Mapping[str, Any] | None:
         """Return the committed ``finished`` event of an attempt."""
         events = self.events(order.attempt_id)
         return events[-1] if events and events[-1]["kind"] == "finished" else None
 
-    def run(self, order: AttemptOrder, seconds: float = 30.0) -> Mapping[str, Any]:
+    def run(self, order: Order, seconds: float = 30.0) -> Mapping[str, Any]:
         """Launch an attempt and return its ``finished`` event."""
         self.executor.launch(order)
         self.settle(lambda: self.finished(order), seconds)
@@ -185,11 +209,11 @@ class LocalRig:
         assert end is not None
         return end
 
-    def of_kind(self, order: AttemptOrder, kind: str) -> list[Mapping[str, Any]]:
+    def of_kind(self, order: Order, kind: str) -> list[Mapping[str, Any]]:
         """Return the committed events of one kind."""
         return [event for event in self.events(order.attempt_id) if event["kind"] == kind]
 
-    def log(self, order: AttemptOrder) -> str:
+    def log(self, order: Order) -> str:
         """Return what the program wrote."""
         return Path(order.directory, "log").read_text(errors="replace")
 
@@ -204,7 +228,7 @@ class LocalRig:
             lambda process: str(self.home) in process.cmdline() and "--agent-id" in process.cmdline()
         )
 
-    def processes(self, order: AttemptOrder) -> list[psutil.Process]:
+    def processes(self, order: Order) -> list[psutil.Process]:
         """Return the living processes that carry an attempt's mark, as an outside observer finds them."""
         return _living(lambda process: process.environ().get("PEGBOX_ATTEMPT") == order.attempt_id)
 
