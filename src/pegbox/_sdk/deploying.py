@@ -234,4 +234,6 @@ def serving_code(
 
 
 def _is_below(source_dir: str | None, entry_point: str) -> bool:
-    return source_dir is not None and os.path.isfile(os.path.join(source_dir, entry_point))
+    if source_dir is None or os.path.isabs(entry_point):
+        return False
+    return os.path.isfile(os.path.join(source_dir, entry_point))

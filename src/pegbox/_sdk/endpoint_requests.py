@@ -175,25 +175,33 @@ def local_environment(environment: Mapping[str, str]) -> dict[str, str]:
     return {PYTHON_VARIABLE: sys.executable, **environment}
 
 
-def same_request(request: Any, described: Any) -> bool:
-    """Tell whether a description says nothing else than a request did, where the request said something.
+def differences(request: Any, described: Any, place: str = "") -> list[str]:
+    """Return the places where a description says something else than a request did; silence of the request is none.
 
     Args:
         request: Part of a request.
         described: The same part of the description of what exists.
+        place: Where that part is.
     """
     if isinstance(request, Mapping):
-        if not isinstance(described, Mapping):
+        if described is None and not any(request.values()):
             # What is empty may be left out of a description.
-            return described is None and not any(request.values())
-        return all(same_request(value, described.get(name)) for name, value in request.items())
+            return []
+        known = described if isinstance(described, Mapping) else {}
+        return [
+            found
+            for name, value in request.items()
+            for found in differences(value, known.get(name), f"{place}.{name}".lstrip("."))
+        ]
     if isinstance(request, (list, tuple)):
-        return (
-            isinstance(described, (list, tuple))
-            and len(request) == len(described)
-            and all(same_request(one, other) for one, other in zip(request, described, strict=True))
-        )
-    return bool(request == described)
+        items = described if isinstance(described, (list, tuple)) else ()
+        if len(request) != len(items):
+            return [place]
+        pairs = enumerate(zip(request, items, strict=True))
+        return [
+            found for index, (one, other) in pairs for found in differences(one, other, f"{place}[{index}]")
+        ]
+    return [] if request == described else [place]
 
 
 def refuse_all(what: str, given: Mapping[str, Any], known: Mapping[str, str]) -> None:

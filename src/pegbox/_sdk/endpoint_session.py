@@ -10,9 +10,9 @@ from pegbox._sdk.endpoint_requests import (
     VPC_CONFIG_DEFAULT,
     checked_vpc_config,
     container_def,
+    differences,
     model_request,
     production_variant,
-    same_request,
 )
 from pegbox._sdk.naming import base_name_from_image, name_from_base
 from pegbox._sdk.old_names import accepts_old_names
@@ -91,13 +91,14 @@ class EndpointSession:
         except ClientError as error:
             if not _refused(error, "Cannot create already existing model"):
                 raise
-            described = self.describe_model(name)
-            kept = {
+            wanted = {
                 part: value for part, value in request.items() if part not in ("Tags", "ExecutionRoleArn")
             }
-            if not same_request(kept, described):
+            different = differences(wanted, self.describe_model(name))
+            if different:
                 raise ValueError(
-                    f"model_name={name!r}: another model has this name; give another model_name, or delete that one first"
+                    f"model_name={name!r}: another model has this name (it differs in {', '.join(different)}); give another "
+                    "model_name, or delete that one first"
                 ) from error
             print(f"pegbox: the model {name} exists already and is used", file=sys.stderr)
         return name
@@ -485,7 +486,7 @@ class EndpointSession:
                 part: value for part, value in request.items() if part not in ("Tags", "EndpointConfigName")
             }
             optional = ("DataCaptureConfig", "AsyncInferenceConfig", "KmsKeyId")
-            if same_request(wanted, found[0]) and not any(
+            if not differences(wanted, found[0]) and not any(
                 found[0].get(part) for part in optional if part not in wanted
             ):
                 return False

@@ -51,7 +51,9 @@ class FakeService:
             def _predict(self, body: bytes) -> None:
                 service.invocations.append((self.path, dict(self.headers), body))
                 kind, answer = service.prediction
-                self.send_response(202 if self.path.endswith("async-invocations") else 200)
+                later = self.path.endswith("async-invocations")
+                answer = b"{}" if later else answer
+                self.send_response(202 if later else 200)
                 self.send_header("Content-Type", kind)
                 self.send_header("Content-Length", str(len(answer)))
                 for name in ("OutputLocation", "FailureLocation"):
