@@ -12,9 +12,11 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+from pegbox.domain.builtin_algorithms import algorithm_of
 from pegbox.domain.names import Realm
 from pegbox.domain.records import TrainingJob, TuningJob
 from pegbox.domain.statuses import ObjectiveStatus, TrainingStatus, TuningStatus
+from pegbox.engine.algorithms import has_program
 from pegbox.engine.specs import DEFAULT_RUNTIME, OBJECTIVE_KEY, model_uri, resources_of
 from pegbox.ports.store import Counters
 
@@ -137,6 +139,7 @@ def training_description(realm: Realm, job: TrainingJob, tuning: str | None) -> 
         "TrainingJobStatus": job.status.value,
         "SecondaryStatus": job.secondary.value,
         **{key: value for key, value in request.items() if key not in _NOT_ECHOED},
+        "AlgorithmSpecification": _algorithm(request, request.get("HyperParameters") or {}),
         "HyperParameters": dict(request.get("HyperParameters") or {}),
         "OutputDataConfig": {"KmsKeyId": "", **request["OutputDataConfig"]},
         "ResourceConfig": resources_of(request),
@@ -215,7 +218,6 @@ def _definition(request: Mapping[str, Any]) -> dict[str, Any]:
         for key in ("InstanceType", "InstanceCount", "VolumeSizeInGB", "VolumeKmsKeyId")
         if key in resources
     }
-    algorithm = definition["AlgorithmSpecification"]
     return {
         "HyperParameterTuningResourceConfig": mirrored,
         "ResourceConfig": resources,
@@ -227,12 +229,19 @@ def _definition(request: Mapping[str, Any]) -> dict[str, Any]:
             **(definition.get("StaticHyperParameters") or {}),
             OBJECTIVE_KEY: objective,
         },
-        "AlgorithmSpecification": {
-            **algorithm,
-            "MetricDefinitions": list(algorithm.get("MetricDefinitions") or ()),
-        },
+        "AlgorithmSpecification": _algorithm(definition, definition.get("StaticHyperParameters") or {}),
         "StoppingCondition": {"MaxRuntimeInSeconds": DEFAULT_RUNTIME, **definition["StoppingCondition"]},
     }
+
+
+def _algorithm(request: Mapping[str, Any], hyperparameters: Mapping[str, str]) -> dict[str, Any]:
+    """What a request says of its algorithm, with the metrics that a built-in one brings."""
+    said = request["AlgorithmSpecification"]
+    metrics = list(said.get("MetricDefinitions") or ())
+    known = algorithm_of(said.get("TrainingImage") or "", has_program=has_program(hyperparameters))
+    if not metrics and known is not None:
+        metrics = [item.definition() for item in known.metrics]
+    return {**said, "MetricDefinitions": metrics}
 
 
 def _failure_reason(job: TuningJob) -> str | None:
