@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from pegbox.api import extension, identity, logs, monitoring, tags, training_jobs, tuning_jobs
+from pegbox.api import extension, identity, keys, logs, monitoring, tags, training_jobs, tuning_jobs
 from pegbox.api.extension import ServerControl
+from pegbox.api.keys import KeyControl
 from pegbox.api.paging import Handler, Pages
 from pegbox.engine import Engine
 from pegbox.wire import PageTokens
@@ -13,13 +14,16 @@ from pegbox.wire import PageTokens
 Table = Mapping[tuple[str, str], Handler]
 
 
-def dispatch_table(engine: Engine, tokens: PageTokens, server: ServerControl, *, account: str) -> Table:
+def dispatch_table(
+    engine: Engine, tokens: PageTokens, server: ServerControl, key_control: KeyControl, *, account: str
+) -> Table:
     """Return the handler of each (service, operation), services named as botocore does.
 
     Args:
         engine: Decides what happens.
         tokens: Signs where pages end.
         server: The server as a process.
+        key_control: Its master keys.
         account: Account number that ARNs carry.
     """
     pages = Pages(tokens)
@@ -33,7 +37,7 @@ def dispatch_table(engine: Engine, tokens: PageTokens, server: ServerControl, *,
         "cloudwatch": monitoring.handlers(engine, pages),
         "iam": identity.iam_handlers(account),
         "sts": identity.sts_handlers(account),
-        extension.SERVICE: extension.handlers(engine, server),
+        extension.SERVICE: {**extension.handlers(engine, server), **keys.handlers(key_control)},
     }
     return {
         (service, operation): handler

@@ -61,6 +61,10 @@ _DESCRIPTION: dict[str, Any] = {
         "PutImage": {"input": {"shape": "PutImageRequest"}},
         "DeleteImage": {"input": {"shape": "DeleteImageRequest"}},
         "ExplainJob": {"input": {"shape": "ExplainJobRequest"}, "output": {"shape": "ExplainJobResponse"}},
+        "CreateKey": {"input": {"shape": "CreateKeyRequest"}, "output": {"shape": "KeyResponse"}},
+        "ListKeys": {"output": {"shape": "ListKeysResponse"}},
+        "SetKeyState": {"input": {"shape": "SetKeyStateRequest"}, "output": {"shape": "KeyResponse"}},
+        "OpenDataKey": {"input": {"shape": "OpenDataKeyRequest"}, "output": {"shape": "OpenDataKeyResponse"}},
     },
     "shapes": {
         "DescribeServerResponse": _structure(Server="Document"),
@@ -69,6 +73,13 @@ _DESCRIPTION: dict[str, Any] = {
         "DeleteImageRequest": _structure(("Name",), Name="ImageName"),
         "ExplainJobRequest": _structure(("Name",), Name="JobName"),
         "ExplainJobResponse": _structure(Explanation="Document"),
+        "CreateKeyRequest": _structure(("Name",), Name="Text", Command="Command"),
+        "SetKeyStateRequest": _structure(("Key", "Enabled"), Key="Text", Enabled="Flag"),
+        "OpenDataKeyRequest": _structure(("Key", "Wrapped"), Key="Text", Wrapped="Text"),
+        "KeyResponse": _structure(Key="Document"),
+        "ListKeysResponse": _structure(Keys="Document"),
+        "OpenDataKeyResponse": _structure(Plain="Text"),
+        "Flag": {"type": "boolean"},
         "Runtime": _structure(
             ("Kind",), Kind="RuntimeKind", Command="Command", Python="Text", Framework="Text"
         ),

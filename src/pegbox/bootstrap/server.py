@@ -33,6 +33,7 @@ from pegbox.store import HomeLock, check_home_filesystem
 if TYPE_CHECKING:
     from starlette.applications import Starlette
 
+    from pegbox.artifacts.keyring import Keyring
     from pegbox.bootstrap.s3 import S3Endpoint
     from pegbox.engine import Engine
 
@@ -181,15 +182,17 @@ def _serve_locked(
     ready: Callable[[ServerFacts], None] | None,
 ) -> None:
     from pegbox.bootstrap.http_server import HttpServer
+    from pegbox.bootstrap.keys import open_keyring
     from pegbox.bootstrap.s3 import S3Endpoint
 
     credentials = home.make_credentials(settings.region)
     secret = home.make_secret()
     listener = stack.enter_context(home.listen(settings.host, settings.port))
+    keyring = open_keyring(home.path, region=settings.region, account=settings.account)
     engine = open_engine(stack, home, settings, secret)
     endpoint = S3Endpoint(home, credentials, host=settings.host, port=settings.s3_port)
     control = Control(home, auto, engine, settings.s3_endpoint_url or endpoint)
-    app = open_app(stack, home, settings, credentials, secret, engine, control)
+    app = open_app(stack, home, settings, credentials, secret, engine, control, keyring)
     engine.start()
 
     async def after_start() -> None:
@@ -276,11 +279,13 @@ def open_app(
     secret: bytes,
     engine: Engine,
     control: Control,
+    keyring: Keyring,
 ) -> Starlette:
     """Return the HTTP application over an engine."""
     from pegbox.api import Served, create_app
     from pegbox.api.dispatch import dispatch_table
     from pegbox.api.extension import SERVICE, extension_model
+    from pegbox.bootstrap.keys import KeyAdministration
     from pegbox.wire import PageTokens, Service, Verifier, load_models
 
     models = load_models(cache=home.path / "cache" / "service-model.json", mode=settings.mode)
@@ -291,7 +296,11 @@ def open_app(
         Served(
             service=Service({**models, SERVICE: extension_model()}),
             table=dispatch_table(
-                engine, PageTokens(derive(secret, "page tokens")), control, account=settings.account
+                engine,
+                PageTokens(derive(secret, "page tokens")),
+                control,
+                KeyAdministration(keyring),
+                account=settings.account,
             ),
             verifier=Verifier(keys.get),
             threads=threads,

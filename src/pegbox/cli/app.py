@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -19,7 +20,9 @@ app = typer.Typer(
 server = typer.Typer(help="Start, stop and look at the server of the home.", no_args_is_help=True)
 images = typer.Typer(help="The image table: how training images run on this machine.")
 app.add_typer(server, name="server")
+keys = typer.Typer(help="Master keys: what kms_key means on this machine.", no_args_is_help=True)
 app.add_typer(images, name="images")
+app.add_typer(keys, name="keys")
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
@@ -174,6 +177,63 @@ def images_remove(name: Annotated[str, typer.Argument(help="The image name.")]) 
     from pegbox.cli import image_commands
 
     image_commands.remove_image(name)
+
+
+@keys.command("create")
+@command
+def keys_create(
+    name: Annotated[str, typer.Argument(help="A name; kms_key='alias/NAME' then means this key.")],
+    run: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[-- COMMAND...]", help="A command that prints the key, so that no file holds it."
+        ),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Make a master key, or name a command that hands one over (32 bytes as hexadecimal or base64 text)."""
+    from pegbox.cli import key_commands
+
+    key_commands.create_key(name, run or [], as_json)
+
+
+@keys.command("list")
+@command
+def keys_list(as_json: AsJson = False) -> None:
+    """List the master keys."""
+    from pegbox.cli import key_commands
+
+    key_commands.print_keys(as_json)
+
+
+@keys.command("disable")
+@command
+def keys_disable(name: Annotated[str, typer.Argument(help="Name, id or ARN of a key.")]) -> None:
+    """Disable a key: it neither seals nor opens until it is enabled again."""
+    from pegbox.cli import key_commands
+
+    key_commands.set_state(name, False)
+
+
+@keys.command("enable")
+@command
+def keys_enable(name: Annotated[str, typer.Argument(help="Name, id or ARN of a key.")]) -> None:
+    """Enable a key again; a key that a command hands over is asked for."""
+    from pegbox.cli import key_commands
+
+    key_commands.set_state(name, True)
+
+
+@keys.command("open")
+@command
+def keys_open(
+    file: Annotated[Path, typer.Argument(help="A sealed file, such as a model.tar.gz.")],
+    output: Annotated[Path, typer.Argument(help="Where its plaintext goes; must not exist.")],
+) -> None:
+    """Write the plaintext of a sealed file to a new file."""
+    from pegbox.cli import key_commands
+
+    key_commands.open_file(file, output)
 
 
 @app.command("jobs")

@@ -19,7 +19,7 @@ class Anything:
 def test_every_served_operation_has_a_handler_and_no_other() -> None:
     """What the wire accepts is answered, and nothing lies in the table that the wire would never let through."""
     engine: Any = Anything()
-    table = dispatch_table(engine, PageTokens(b"k" * 32), engine, account="123456789012")
+    table = dispatch_table(engine, PageTokens(b"k" * 32), engine, engine, account="123456789012")
     wanted = {(service, name) for service, names in SERVED.items() for name in names}
     wanted |= {("pegbox", name) for name in extension_model().operations}
     assert set(table) == wanted
@@ -35,7 +35,7 @@ def test_handlers_name_existing_methods() -> None:
         queries = Queries.__new__(Queries)
 
     engine: Any = Engine()
-    dispatch_table(engine, PageTokens(b"k" * 32), Anything(), account="123456789012")
+    dispatch_table(engine, PageTokens(b"k" * 32), Anything(), Anything(), account="123456789012")
     for name in ("set_image",):
         assert callable(getattr(Commands, name))
     for name in ("images", "explain"):

@@ -34,7 +34,8 @@ def test_the_commands_are_those_that_are_promised() -> None:
     """No documented command is missing and none has crept in."""
     assert {" ".join(words) for words in ALL} == {
         "server", "server start", "server stop", "server run", "server status", "server logs", "env", "images",
-        "images list", "images add", "images remove", "jobs", "show", "logs", "stop", "demo", "doctor", "run",
+        "images list", "images add", "images remove", "keys", "keys create", "keys list", "keys disable", "keys enable",
+        "keys open", "jobs", "show", "logs", "stop", "demo", "doctor", "run",
     }  # fmt: skip
 
 

@@ -1,0 +1,67 @@
+"""The home's keyring, as the server's own operations see it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+from pegbox.artifacts.keyring import Keyring, MasterKey
+
+_log = logging.getLogger("pegbox.server")
+
+
+def open_keyring(home: Path, *, region: str, account: str) -> Keyring:
+    """Return the keyring of a home, its commands asked.
+
+    Raises:
+        HomeError: The keyring is damaged.
+    """
+    keyring = Keyring(home / "keys" / "keyring.json", region=region, account=account)
+    keyring.load_commands(_log.error)
+    return keyring
+
+
+class KeyAdministration:
+    """What :class:`pegbox.api.keys.KeyControl` asks for.
+
+    Args:
+        keyring: The keys.
+    """
+
+    def __init__(self, keyring: Keyring) -> None:
+        self._keyring = keyring
+
+    def create(self, name: str, command: Sequence[str]) -> Mapping[str, Any]:
+        """Make a key, or take the one that a command hands over."""
+        return self._shown(self._keyring.create(name, datetime.now(timezone.utc), command))
+
+    def list(self) -> Sequence[Mapping[str, Any]]:
+        """Return what may be known of each key."""
+        return [self._shown(key) for key in self._keyring.list()]
+
+    def enable(self, key: str, enabled: bool) -> Mapping[str, Any]:
+        """Enable or disable a key."""
+        return self._shown(self._keyring.enable(key, enabled))
+
+    def open_data_key(self, key_id: str, wrapped: str) -> str:
+        """Return the data key that opens one sealed file."""
+        try:
+            bytes_ = bytes.fromhex(wrapped)
+        except ValueError:
+            bytes_ = b""
+        return self._keyring.unwrap(key_id, bytes_).plain.hex()
+
+    def _shown(self, key: MasterKey) -> Mapping[str, Any]:
+        return {
+            "id": key.id,
+            "name": key.name,
+            "arn": self._keyring.arn(key),
+            "state": "Enabled" if key.enabled else "Disabled",
+            "usable": self._keyring.check(key.id) is None,
+            "problem": self._keyring.check(key.id),
+            "command": list(key.command),
+            "created_at": key.created_at,
+        }
