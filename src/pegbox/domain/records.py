@@ -38,7 +38,8 @@ class SuggestionRecord:
     strategy: str = ""
     #: Number of observations seen: the first ``observed`` ones in completion order (``TrainingJob.observed_seq``).
     observed: int = 0
-    #: Numbers of the trials that were pending when it was computed, with their values already fixed.
+    #: Numbers of the trials that were pending when it was computed, with their values already fixed. Numbers within the
+    #: definition where the job has several.
     pending: tuple[int, ...] = ()
     #: Seed sequence handed to the strategy.
     seed: tuple[int, ...] = ()
@@ -52,6 +53,10 @@ class SuggestionRecord:
     count: int = 1
     #: Fallbacks that were taken.
     warnings: tuple[str, ...] = ()
+    #: In a job with several definitions: why it was this one's turn, and the number of observations of the whole job that were
+    #: known when that was decided.
+    turn: str = ""
+    turn_observed: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

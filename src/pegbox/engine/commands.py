@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from typing import Any
 
-from pegbox.engine.admission import admit_training, admit_tuning, limits_of, raise_problems
+from pegbox.engine.admission import admit_training, limits_of, raise_problems
 from pegbox.engine.handlers import (
     Action,
     AddTags,
@@ -27,6 +27,8 @@ from pegbox.engine.handlers import (
 )
 from pegbox.engine.images import image_problems
 from pegbox.engine.parts import Parts
+from pegbox.engine.tuning_admission import admit_tuning
+from pegbox.engine.warm_start import take_over
 
 Params = Mapping[str, Any]
 Result = dict[str, Any]
@@ -82,7 +84,8 @@ class Commands:
 
     def admitted_tuning(self, params: Params) -> CreateTuning:
         """Check a tuning job's request and return the action that creates it."""
-        admit_tuning(self._parts, self._parts.store.reader, params)
+        reader = self._parts.store.reader
+        admit_tuning(self._parts, reader, params)
         request = {k: v for k, v in params.items() if k not in ("HyperParameterTuningJobName", "Tags")}
         seed = params["HyperParameterTuningJobConfig"].get("RandomSeed")
         return CreateTuning(
@@ -91,6 +94,7 @@ class Commands:
             seed=seed if seed is not None else secrets.randbelow(2**31),
             tags=_tags(params.get("Tags")),
             quota=limits_of(self._parts).concurrent_tuning_jobs,
+            parents=take_over(reader, request) if request.get("WarmStartConfig") else (),
         )
 
     def admitted_training(self, params: Params) -> CreateTraining:

@@ -5,7 +5,7 @@ What does not depend on other jobs was checked before a command got here (:mod:`
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -24,6 +24,7 @@ from pegbox.engine.planning import save_tuning
 from pegbox.engine.recovery import new_tuning
 from pegbox.engine.reports import stop_training
 from pegbox.engine.specs import read_rules, read_tuning
+from pegbox.engine.warm_start import taken_over_notices
 from pegbox.errors import ResourceInUse, ResourceLimitExceeded, ResourceNotFound, ValidationException
 from pegbox.ports.store import Page, Reader
 
@@ -41,6 +42,8 @@ class CreateTuning:
     tags: Mapping[str, str]
     #: Tuning jobs that may be active at one time, or None.
     quota: int | None = None
+    #: What it takes over from its parents (:mod:`pegbox.engine.warm_start`).
+    parents: Sequence[Mapping[str, Any]] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,12 +158,15 @@ def _create_tuning(parts: Parts, picture: Picture, work: Work, action: CreateTun
             created_at=work.now,
             modified_at=work.now,
             seed=action.seed,
+            notices=tuple(taken_over_notices(action.parents, spec)),
         )
     )
+    if action.parents:
+        work.tx.insert_warm_start(job.id, action.parents)
     arn = parts.realm.tuning_arn(job.name)
     if action.tags:
         work.tx.set_tags(arn, action.tags)
-    active = new_tuning(parts, work, job, spec)
+    active = new_tuning(parts, work, job, spec, action.parents)
     active.tags = dict(action.tags)
     picture.tunings[job.id] = active
     work.dirty.add(job.id)

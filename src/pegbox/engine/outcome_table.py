@@ -7,11 +7,22 @@ the table are in :mod:`pegbox.engine.outcomes`.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Any, Literal
 
-Scope = Literal["tuning", "definition", "training"]
+Scope = Literal[
+    "tuning",
+    "definition",
+    "training",
+    "model",
+    "container",
+    "config",
+    "variant",
+    "endpoint",
+    "update",
+    "capacities",
+]
 
 
 class Outcome(str, Enum):
@@ -80,21 +91,17 @@ _NO_LIBRARY = (
 )
 _ONE_INSTANCE = "give 1: training on several instances is not offered yet"
 
-TABLE: tuple[Row, ...] = (
+_ROWS: tuple[Row, ...] = (
     # A tuning job.
     *_works(
         "tuning",
         "HyperParameterTuningJobName",
         "HyperParameterTuningJobConfig",
         "TrainingJobDefinition",
+        "TrainingJobDefinitions",
+        "WarmStartConfig",
         "Tags",
     ),
-    _refused(
-        "tuning",
-        "TrainingJobDefinitions",
-        "give one TrainingJobDefinition; several algorithms in one job come later",
-    ),
-    _refused("tuning", "WarmStartConfig", f"warm start: {_LATER}"),
     _refused("tuning", "Autotune", f"Autotune: {_LATER} and give ranges"),
     *_works(
         "tuning",
@@ -413,4 +420,25 @@ TABLE: tuple[Row, ...] = (
     _refused("training", "ServerlessJobConfig", "leave it out and give a TrainingImage"),
     _refused("training", "MlflowConfig", "leave it out; log to your MLflow server from the program"),
     _refused("training", "ModelPackageConfig", "leave it out; there is no model registry here"),
+)
+
+_SINGLE, _LISTED = "TrainingJobDefinition.", "TrainingJobDefinitions[]."
+#: Members that only a definition in a list has of its own.
+_OF_LIST = ("TuningObjective", "HyperParameterRanges")
+#: What holds for a single definition holds for each of several, but for objective and ranges.
+TABLE: tuple[Row, ...] = (
+    *_ROWS,
+    *(
+        replace(row, path=row.path.replace(_SINGLE, _LISTED, 1))
+        for row in _ROWS
+        if row.path.startswith(_SINGLE) and row.path.removeprefix(_SINGLE) not in _OF_LIST
+    ),
+    *_works("tuning", *(f"{_LISTED}{name}" for name in _OF_LIST)),
+    _refused(
+        "tuning",
+        f"{_LISTED}HyperParameterRanges.AutoParameters",
+        "give the range itself; Autotune comes later",
+        bool,
+        "any",
+    ),
 )

@@ -7,10 +7,15 @@ Suggestions are made for a trial number, in order: the suggestion for trial n is
 values. One computed *ahead*, while no slot was free, may be *stale* when a slot frees: trials have finished since. Then a
 fresh one is asked for and waited for within the job's patience; after that the stale one is used. Strategies that do not look
 at results are never stale.
+
+A job with several definitions has a *line* for each: its own trial numbers, suggestions and results. Whose turn it is was decided
+before (:mod:`pegbox.engine.allocation`); for the free slots of one moment the suggestions are asked for together, and trials are
+launched in the order of the turns.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -26,8 +31,9 @@ class Goals:
     #: MaxNumberOfTrainingJobs, or None.
     budget: int | None
     parallel: int
-    #: Number of tuned parameters.
+    #: Number of tuned parameters, of all definitions together.
     dimension: int
+    #: The objective metric, or those of all definitions.
     objective: str = ""
     target: float | None = None
     patience: int | None = None
@@ -69,10 +75,10 @@ class Tally:
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """A suggestion at hand."""
+    """A suggestion at hand, for a trial number within its definition."""
 
     number: int
-    #: Finished trials it knew of.
+    #: Finished trials of its definition it knew of.
     observed: int
     #: It was asked for while no slot was free.
     ahead: bool
@@ -80,12 +86,25 @@ class Ready:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """Suggestions being computed, for trials ``number .. number + count - 1``."""
+    """Suggestions being computed, for trials ``number .. number + count - 1`` of their definition."""
 
     number: int
     count: int
     observed: int
     ahead: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """The search within one definition as it is now."""
+
+    #: Trials launched so far; the next one's number within the definition follows.
+    launched: int = 0
+    tally: Tally = Tally()
+    ready: Sequence[Ready] = ()
+    asked: Sequence[Asked] = ()
+    #: Combinations of a finite space that were not launched yet, or None.
+    room: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,8 +121,10 @@ class Snapshot:
     running: int
     tally: Tally
     progress: Progress
-    ready: Sequence[Ready] = ()
-    asked: Sequence[Asked] = ()
+    #: One for each definition.
+    lines: Sequence[Line]
+    #: Places of the definitions whose turn it is, the next trial's first; empty with a single one.
+    turns: Sequence[int] = ()
     #: Since when a free slot has waited for a suggestion, or None.
     waiting_since: float | None = None
     #: Longest such wait in seconds.
@@ -121,18 +142,22 @@ class Snapshot:
 
 @dataclass(frozen=True, slots=True)
 class Launch:
-    """Start the trial of this number with the suggestion at hand."""
+    """Start the trial of this number within its definition with the suggestion at hand."""
 
     number: int
+    #: Place of the definition.
+    line: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """Ask for ``count`` suggestions, the first for trial ``number``."""
+    """Ask for ``count`` suggestions, the first for trial ``number`` within its definition."""
 
     number: int
     count: int
     ahead: bool
+    #: Place of the definition.
+    line: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,9 +247,11 @@ def _drain(now: Snapshot, time: float, *, stop: bool) -> tuple[Instruction, ...]
 
 def _verdict(goals: Goals, now: Snapshot) -> Close | None:
     tally = now.tally
-    if tally.leading_failures >= goals.breaker:
-        return Close(failed=_all_failed(goals.breaker, now.last_failure))
-    if not tally.emitted and tally.silent >= goals.breaker:
+    if _all_began_with_failures(goals, now):
+        count = goals.breaker if len(now.lines) == 1 else tally.finished
+        return Close(failed=_all_failed(count, now.last_failure))
+    tried = all(line.tally.finished for line in now.lines)
+    if not tally.emitted and tally.silent >= goals.breaker and tried:
         return Close(failed=_all_silent(tally.silent, goals.objective, now.last_silence))
     for decision in (
         target_reached(now.progress, goals.target),
@@ -245,6 +272,14 @@ def _verdict(goals: Goals, now: Snapshot) -> Close | None:
     return Close(completed=f"all {goals.budget} training jobs have run")
 
 
+def _all_began_with_failures(goals: Goals, now: Snapshot) -> bool:
+    """Return whether the breaker opens: the first finished trials all failed, of several definitions some of each."""
+    if len(now.lines) == 1:
+        return now.tally.leading_failures >= goals.breaker
+    none_good = all(line.tally.finished and line.tally.failed == line.tally.finished for line in now.lines)
+    return none_good and now.tally.finished >= goals.breaker
+
+
 def _all_failed(count: int, last: str) -> str:
     text = (
         f"No training job succeeded after {count} attempts. Please look at the failures of the training jobs."
@@ -261,40 +296,55 @@ def _all_silent(count: int, objective: str, last: str) -> str:
 
 
 def _next_trials(goals: Goals, now: Snapshot, time: float) -> tuple[Instruction, ...]:
-    number = now.launched + 1
     left = goals.budget - now.launched if goals.budget is not None else goals.parallel + 1
     slots = min(goals.parallel - now.live, left)
     if slots <= 0:
         return _ask_ahead(goals, now, left)
-    at_hand = next((item for item in now.ready if item.number == number), None)
-    stale = at_hand is not None and at_hand.ahead and at_hand.observed < now.tally.finished
+    turns = list(now.turns[:slots]) or [0] * slots
+    line, number = now.lines[turns[0]], now.lines[turns[0]].launched + 1
+    at_hand = _at_hand(line)
+    stale = at_hand is not None and at_hand.ahead and at_hand.observed < line.tally.finished
     if at_hand is not None and (goals.blind or not stale):
-        return (Launch(number),)
-    if any(_answers(ask, number, now, goals) for ask in now.asked):
-        asks: tuple[Instruction, ...] = ()
-    else:
-        asks = (Ask(number, slots, False),)
+        return (Launch(number, turns[0]),)
+    asks = [
+        Ask(now.lines[place].launched + 1, count, False, place)
+        for place, count in Counter(turns).items()
+        if _lacks(goals, now.lines[place]) and (place == turns[0] or _at_hand(now.lines[place]) is None)
+    ]
     if at_hand is None:
-        return asks
+        return tuple(asks)
     since = time if now.waiting_since is None else now.waiting_since
     if time >= since + now.patience:
-        return (Launch(number),)
+        return (Launch(number, turns[0]),)
     return (*asks, Wait(since + now.patience))
 
 
-def _answers(ask: Asked, number: int, now: Snapshot, goals: Goals) -> bool:
-    """Return whether an answer under way will be of use for this trial and know all that is known."""
-    current = goals.blind or not ask.ahead or ask.observed >= now.tally.finished
-    return ask.number <= number < ask.number + ask.count and current
+def _at_hand(line: Line) -> Ready | None:
+    """Return the suggestion at hand for a definition's next trial, or None."""
+    return next((item for item in line.ready if item.number == line.launched + 1), None)
+
+
+def _lacks(goals: Goals, line: Line) -> bool:
+    """Return whether no answer under way will be of use for a definition's next trial and know all that is known."""
+    number, known = line.launched + 1, line.tally.finished
+    return not any(
+        ask.number <= number < ask.number + ask.count
+        and (goals.blind or not ask.ahead or ask.observed >= known)
+        for ask in line.asked
+    )
 
 
 def _ask_ahead(goals: Goals, now: Snapshot, left: int) -> tuple[Instruction, ...]:
-    if not goals.compute_ahead or left <= 0 or now.asked:
+    place = now.turns[0] if now.turns else 0
+    line = now.lines[place]
+    if not goals.compute_ahead or left <= 0 or line.asked:
         return ()
-    number = now.launched + 1 + len(now.ready)
+    if line.room is not None:
+        left = min(left, line.room)
+    number = line.launched + 1 + len(line.ready)
     wanted = min(max(BLIND_BATCH, 2 * goals.parallel) if goals.blind else 1, left)
-    missing = wanted - len(now.ready)
+    missing = wanted - len(line.ready)
     # A blind batch is refilled when half of it is used: one request then serves several trials.
-    if missing <= 0 or (goals.blind and now.ready and 2 * len(now.ready) > wanted):
+    if missing <= 0 or (goals.blind and line.ready and 2 * len(line.ready) > wanted):
         return ()
-    return (Ask(number, missing, True),)
+    return (Ask(number, missing, True, place),)

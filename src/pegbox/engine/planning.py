@@ -8,9 +8,20 @@ from collections.abc import Mapping
 from typing import Any
 
 from pegbox.domain.names import trial_name
-from pegbox.domain.records import Attempt, SuggestionRecord, TuningJob, evolve
+from pegbox.domain.records import Attempt, SuggestionRecord, evolve
 from pegbox.domain.statuses import StopReason, TrainingStatus
-from pegbox.engine.active import ActiveTraining, ActiveTuning, AtHand, Picture, UnderWay
+from pegbox.engine.active import (
+    ActiveTraining,
+    ActiveTuning,
+    AtHand,
+    Picture,
+    Search,
+    UnderWay,
+    budget_of,
+    search_id,
+    seed_of,
+)
+from pegbox.engine.allocation import START
 from pegbox.engine.effects import AskSuggester, ForgetTuning
 from pegbox.engine.identity import attempt_id, trial_mark
 from pegbox.engine.launching import launch
@@ -42,6 +53,7 @@ def plan_tuning(parts: Parts, picture: Picture, work: Work, active: ActiveTuning
     acted = True
     while acted and active.job.id in picture.tunings:
         active.wake = None
+        note_barren(active)
         snapshot = active.snapshot(parts.policy)
         instructions = plan(active.spec.goals, snapshot, work.time)
         acted = False
@@ -62,20 +74,34 @@ def save_tuning(work: Work, active: ActiveTuning) -> None:
     active.stored = active.job
 
 
+def note_barren(active: ActiveTuning) -> None:
+    """Tell the owner of definitions that get no more trials, because all that they had ended without an objective."""
+    if not active.spec.several:
+        return
+    for search in active.searches:
+        if search.arm().barren:
+            text = (
+                f"Definition {search.spec.name!r} gets no more training jobs while others can have them: none of its first "
+                f"{START} gave a value of {search.spec.objective!r}. See why they failed, or what they print."
+            )
+            active.job = tuning.with_notice(active.job, text)
+
+
 def take_answer(active: ActiveTuning, work: Work, ask_id: int, answer: SuggestAnswer) -> None:
     """Put suggestions that were computed at hand, unless a later launch has made them useless."""
-    asked = active.under_way.pop(ask_id, None)
+    search = next((item for item in active.searches if ask_id in item.under_way), None)
     work.dirty.add(active.job.id)
-    if asked is None:
+    if search is None:
         return
+    asked = search.under_way.pop(ask_id)
     if answer.fault:
         text = f"A suggestion could not be computed as asked and was drawn at random: {answer.fault}"
         active.job = tuning.with_notice(active.job, text)
     for index, item in enumerate(answer.suggestions):
         number = asked.number + index
-        if number > active.job.launched:
-            record = _record(active, asked, index, item, answer)
-            active.at_hand[number] = AtHand(number, ask_id, item["values"], record)
+        if number > search.launched:
+            record = _record(active, search, asked, index, item, answer)
+            search.at_hand[number] = AtHand(number, ask_id, item["values"], record, asked.seen)
 
 
 def _carry_out(
@@ -89,9 +115,9 @@ def _carry_out(
             active.waiting_since = work.time
         return False
     if isinstance(instruction, Launch):
-        _launch_trial(parts, picture, work, active, instruction.number)
+        _launch_trial(parts, picture, work, active, active.searches[instruction.line], instruction.number)
     elif isinstance(instruction, Ask):
-        _ask(work, active, instruction)
+        _ask(work, active, active.searches[instruction.line], instruction)
     elif isinstance(instruction, StopTrials):
         _stop_trials(picture, work, active, instruction.reason)
     elif isinstance(instruction, NoteConvergence):
@@ -105,51 +131,54 @@ def _carry_out(
     return True
 
 
-def _ask(work: Work, active: ActiveTuning, ask: Ask) -> None:
-    pending = active.pending()
+def _ask(work: Work, active: ActiveTuning, search: Search, ask: Ask) -> None:
+    pending = search.pending()
+    goals = active.spec.goals
     under_way = UnderWay(
         ask_id=next(_ask_ids),
         number=ask.number,
         count=ask.count,
-        observed=len(active.history),
+        observed=active.job.observed,
+        seen=len(search.history),
         # A stale suggestion for this very trial is about to be replaced: it is not pending.
         pending=tuple(number for number in pending if number < ask.number),
         ahead=ask.ahead,
     )
-    active.under_way[under_way.ask_id] = under_way
+    search.under_way[under_way.ask_id] = under_way
     if not ask.ahead and active.waiting_since is None:
         active.waiting_since = work.time
     request = SuggestRequest(
-        job_id=active.job.id,
-        strategy=active.spec.goals.strategy,
-        space=active.space_json,
-        history=tuple(active.history),
+        job_id=search_id(active.job, search.spec),
+        strategy=goals.strategy,
+        space=search.space_json,
+        history=tuple(search.history),
         pending=tuple(pending[number] for number in under_way.pending),
         count=ask.count,
-        seed=seed_of(active.job, ask.number),
+        seed=seed_of(active.job, search.spec, ask.number),
         maximize=active.spec.maximize,
-        budget=active.spec.goals.budget,
+        budget=budget_of(active.spec),
+        parents=search.parents,
     )
     work.effects.append(AskSuggester(active.job.id, under_way.ask_id, request))
 
 
-def seed_of(job: TuningJob, number: int) -> tuple[int, int]:
-    """Return the seed of the suggestions that begin with trial ``number`` (strategies count from 0)."""
-    return (job.seed, number - 1)
-
-
 def _record(
-    active: ActiveTuning, asked: UnderWay, index: int, item: Mapping[str, Any], answer: SuggestAnswer
+    active: ActiveTuning,
+    search: Search,
+    asked: UnderWay,
+    index: int,
+    item: Mapping[str, Any],
+    answer: SuggestAnswer,
 ) -> SuggestionRecord:
     warnings = tuple(str(text) for text in item.get("warnings") or ())
     return SuggestionRecord(
-        values=values_to_text(active.spec.space, item["values"]),
+        values=values_to_text(search.spec.space, item["values"]),
         reason=str(item.get("reason", "")),
         details={name: float(value) for name, value in (item.get("details") or {}).items()},
         strategy="Random" if answer.fault else active.spec.goals.strategy,
         observed=asked.observed,
         pending=asked.pending,
-        seed=seed_of(active.job, asked.number),
+        seed=seed_of(active.job, search.spec, asked.number),
         numerics=answer.numerics,
         ahead=asked.ahead,
         index=index,
@@ -158,20 +187,29 @@ def _record(
     )
 
 
-def _launch_trial(parts: Parts, picture: Picture, work: Work, active: ActiveTuning, number: int) -> None:
-    chosen = active.at_hand.pop(number)
-    _drop_overtaken(active, chosen)
-    job = active.job
-    template = active.template
-    request = {**template, "HyperParameters": {**template["HyperParameters"], **chosen.record.values}}
+def _launch_trial(
+    parts: Parts, picture: Picture, work: Work, active: ActiveTuning, search: Search, place: int
+) -> None:
+    chosen = search.at_hand.pop(place)
+    _drop_overtaken(search, chosen)
+    job, number = active.job, active.job.launched + 1
+    suggestion = chosen.record
+    if active.spec.several:
+        suggestion = evolve(
+            suggestion,
+            turn=active.turns(1)[0].reason,
+            turn_observed=job.observed,
+            ahead=chosen.seen < len(search.history),
+        )
+    template = search.template
     record = training.newborn(
         name="",
-        request=request,
+        request={**template, "HyperParameters": {**template["HyperParameters"], **suggestion.values}},
         now=work.now,
         tuning_job_id=job.id,
         number=number,
-        definition=active.spec.definition.get("DefinitionName"),
-        suggestion=chosen.record,
+        definition=search.spec.name,
+        suggestion=suggestion,
     )
     for salt in range(16):
         name = trial_name(job.name, number, trial_mark(job, number, salt))
@@ -188,23 +226,24 @@ def _launch_trial(parts: Parts, picture: Picture, work: Work, active: ActiveTuni
     work.tx.insert_attempt(attempt)
     if active.tags:
         work.tx.set_tags(parts.realm.training_arn(stored.name), active.tags)
-    trial = ActiveTraining(job=stored, attempt=attempt, rules=active.spec.rules)
+    trial = ActiveTraining(job=stored, attempt=attempt, rules=search.spec.rules)
     active.job = evolve(job, launched=number)
-    active.values[number] = chosen.values
+    search.launched = place
+    search.values[place] = chosen.values
     active.waiting_since = None
     picture.add_training(trial)
     launch(parts, picture, work, trial)
 
 
-def _drop_overtaken(active: ActiveTuning, chosen: AtHand) -> None:
+def _drop_overtaken(search: Search, chosen: AtHand) -> None:
     """Give up other suggestions that were made for this trial: what follows them in their batch assumed them."""
-    for ask in list(active.under_way.values()):
+    for ask in list(search.under_way.values()):
         if ask.number <= chosen.number:
-            del active.under_way[ask.ask_id]
-    for number, item in list(active.at_hand.items()):
+            del search.under_way[ask.ask_id]
+    for number, item in list(search.at_hand.items()):
         overtaken = item.ask_id != chosen.ask_id and item.number - item.record.index <= chosen.number
         if number <= chosen.number or overtaken:
-            del active.at_hand[number]
+            del search.at_hand[number]
 
 
 def _stop_trials(picture: Picture, work: Work, active: ActiveTuning, reason: StopReason) -> None:

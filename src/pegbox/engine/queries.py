@@ -21,7 +21,8 @@ from pegbox.engine.log_queries import LogQueries
 from pegbox.engine.metric_queries import MetricQueries
 from pegbox.engine.outcomes import notices_of
 from pegbox.engine.parts import Parts
-from pegbox.engine.specs import read_tuning
+from pegbox.engine.specs import maximizes, read_tuning
+from pegbox.engine.warm_start import overall_best
 from pegbox.errors import ResourceNotFound, ValidationException
 from pegbox.ports.logs import LogReader
 from pegbox.ports.store import Page
@@ -62,7 +63,7 @@ class Queries(LogQueries, MetricQueries):
             ResourceNotFound: There is no such job.
         """
         job = self._tuning(params["HyperParameterTuningJobName"])
-        maximize = _maximizes(job)
+        maximize = maximizes(job.request)
         best = self._reader.best_trial(job.id, maximize)
         return views.tuning_description(
             self._parts.realm,
@@ -71,6 +72,7 @@ class Queries(LogQueries, MetricQueries):
             best,
             self._not_improving(job, maximize),
             self._parts.clock.now(),
+            overall_best(self._reader, job, best, maximize=maximize),
         )
 
     def list_hyper_parameter_tuning_jobs(self, params: Params, after: After = None) -> Paged:
@@ -149,10 +151,7 @@ class Queries(LogQueries, MetricQueries):
         tuning = self._reader.tuning_job(name)
         if tuning is None:
             return self._explain_training(self._training(name))
-        definition = tuning.request["TrainingJobDefinition"]
-        met = notices_of(tuning.request, "tuning") + notices_of(
-            definition, "definition", "TrainingJobDefinition."
-        )
+        met = notices_of(tuning.request, "tuning") + definition_notices(tuning.request)
         return {
             "name": tuning.name,
             "status": tuning.status.value,
@@ -160,6 +159,14 @@ class Queries(LogQueries, MetricQueries):
             "completion_reason": tuning.completion_reason,
             "notices": [*tuning.notices],
             "met_by_nature": met,
+            "parents": [
+                {
+                    "name": item["name"],
+                    "finished": item["finished"],
+                    "used": {key: len(history["observations"]) for key, history in item["histories"].items()},
+                }
+                for item in self._reader.warm_start(tuning.id)
+            ],
             "trials": [self._explain_training(trial) for trial in self._reader.trials(tuning.id)],
         }
 
@@ -178,6 +185,7 @@ class Queries(LogQueries, MetricQueries):
             )
         if job.suggestion is not None:
             explained["number"] = job.number
+            explained["definition"] = job.definition
             explained["objective"] = job.objective
             explained["suggestion"] = dataclasses.asdict(job.suggestion)
         return explained
@@ -191,11 +199,14 @@ class Queries(LogQueries, MetricQueries):
         finished = [t for t in self._reader.trials(job.id) if t.observed_seq is not None]
         finished.sort(key=lambda trial: trial.observed_seq or 0)
         spec = read_tuning(job.request, breaker=1, compute_ahead=False)
-        judge = judge_for(job, spec)
-        finals = (
-            final_value(t, judge, curve_of(self._reader, t, spec) if stopped_early(t) else ())
-            for t in finished
-        )
+        judges = [judge_for(job, item) for item in spec.definitions]
+
+        def final(trial: TrainingJob) -> float | None:
+            item = spec.of(trial)
+            curve = curve_of(self._reader, trial, item.objective) if stopped_early(trial) else ()
+            return final_value(trial, judges[item.index], curve)
+
+        finals = map(final, finished)
         since = progress_of((v for v in finals if v is not None), maximize=maximize).since
         if job.status.terminal:
             if len(self._settled) >= _SETTLED:
@@ -218,9 +229,16 @@ class Queries(LogQueries, MetricQueries):
         return job
 
 
-def _maximizes(job: TuningJob) -> bool:
-    config = job.request["HyperParameterTuningJobConfig"]
-    return bool(config["HyperParameterTuningJobObjective"]["Type"] == "Maximize")
+def definition_notices(request: Mapping[str, Any]) -> list[str]:
+    """Return what of a tuning job's definitions is met by nature."""
+    several = request.get("TrainingJobDefinitions")
+    if not several:
+        return notices_of(request["TrainingJobDefinition"], "definition", "TrainingJobDefinition.")
+    return [
+        text
+        for index, item in enumerate(several)
+        for text in notices_of(item, "definition", f"TrainingJobDefinitions[{index}].")
+    ]
 
 
 def _page(params: Params, after: After, *, default_sort: str) -> Page:

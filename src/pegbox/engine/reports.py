@@ -8,7 +8,7 @@ from typing import Any
 
 from pegbox.domain.records import Attempt, MetricPoint, TrainingJob, evolve
 from pegbox.domain.statuses import SecondaryStatus, StopReason, TrainingStatus
-from pegbox.engine.active import ActiveTraining, ActiveTuning, Picture
+from pegbox.engine.active import ActiveTraining, ActiveTuning, Picture, place_of
 from pegbox.engine.effects import Acknowledge, DiscardAttempt, Fence, StopAttempt
 from pegbox.engine.faultpoints import faultpoint
 from pegbox.engine.hosting import carrying as hosting
@@ -124,8 +124,9 @@ def _apply_events(
     if not work.tx.update_attempt(attempt.id, {"live"}, changes):
         raise StoreError(f"attempt {attempt.id} is not live in the store any more")
     active.job, active.attempt = job, evolve(attempt, **changes)
-    if tuning is not None and tuning.judge is not None:
-        active.curve += [point.value for point in points if point.name == tuning.spec.objective]
+    if tuning is not None and tuning.search_of(job).judge is not None:
+        objective = tuning.search_of(job).spec.objective
+        active.curve += [point.value for point in points if point.name == objective]
     if not ended:
         _set_deadline(parts, work, active)
         if tuning is not None:
@@ -147,12 +148,10 @@ def _apply_events(
 def _judge(picture: Picture, work: Work, tuning: ActiveTuning, active: ActiveTraining) -> None:
     """Judge the values that a running trial has emitted since it was last judged."""
     since, active.judged = active.judged, len(active.curve)
-    number = active.job.number
-    if tuning.judge is None or number is None or since == len(active.curve):
+    judge = tuning.search_of(active.job).judge
+    if judge is None or since == len(active.curve) or active.job.status is not TrainingStatus.IN_PROGRESS:
         return
-    if active.job.status is not TrainingStatus.IN_PROGRESS:
-        return
-    decision = tuning.judge.decide(number, active.curve, since)
+    decision = judge.decide(place_of(active.job), active.curve, since)
     if decision.stop:
         stop_training(picture, work, active, StopReason.EARLY_STOP, f"Early stopping: {decision.reason}")
 
@@ -170,8 +169,9 @@ def _start_again(parts: Parts, picture: Picture, work: Work, active: ActiveTrain
     active.curve = []
     active.judged = 0
     tuning = picture.tunings.get(active.job.tuning_job_id or 0)
-    if tuning is not None and tuning.judge is not None and active.job.number is not None:
-        tuning.judge.restarted(active.job.number)
+    judge = tuning.search_of(active.job).judge if tuning is not None else None
+    if judge is not None:
+        judge.restarted(place_of(active.job))
     work.tx.insert_attempt(active.attempt)
     picture.add_training(active)
     launch(parts, picture, work, active)

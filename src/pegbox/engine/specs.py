@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from pegbox.domain.records import TrainingJob
 from pegbox.engine.lifecycle.training import TrialRules
 from pegbox.engine.planner import Goals
 from pegbox.space import Space, space_from_aws
@@ -22,36 +23,96 @@ DEFAULT_RESOURCES: Mapping[str, Any] = {"InstanceType": "local", "InstanceCount"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DefinitionSpec:
+    """One training-job definition of a tuning job's request, read."""
+
+    #: Place in the request, from 0.
+    index: int
+    #: ``DefinitionName``, or None where a single definition has none.
+    name: str | None
+    space: Space
+    objective: str
+    rules: TrialRules
+    definition: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TuningSpec:
     """A tuning job's request, read."""
 
     goals: Goals
-    space: Space
+    #: One, or one for each algorithm.
+    definitions: tuple[DefinitionSpec, ...]
     maximize: bool
-    objective: str
-    rules: TrialRules
     #: Seconds that the tuning job may take, or None.
     max_runtime: float | None
-    definition: Mapping[str, Any]
+
+    @property
+    def several(self) -> bool:
+        """Whether algorithms compete for the trials."""
+        return len(self.definitions) > 1
+
+    def of(self, trial: TrainingJob) -> DefinitionSpec:
+        """Return the definition that a trial was made from."""
+        if self.several:
+            for item in self.definitions:
+                if item.name == trial.definition:
+                    return item
+        return self.definitions[0]
+
+
+def definitions_of(request: Mapping[str, Any]) -> tuple[Mapping[str, Any], ...]:
+    """Return the training-job definitions of a tuning job's request, each with its own objective and ranges.
+
+    A ``TrainingJobDefinition`` gets those of the job's config, so that both forms of the request read alike.
+    """
+    several = request.get("TrainingJobDefinitions")
+    if several:
+        return tuple(several)
+    config = request["HyperParameterTuningJobConfig"]
+    own = {
+        "TuningObjective": config.get("HyperParameterTuningJobObjective"),
+        "HyperParameterRanges": config.get("ParameterRanges") or {},
+    }
+    return ({**request["TrainingJobDefinition"], **own},)
+
+
+def definition_named(request: Mapping[str, Any], name: str | None) -> Mapping[str, Any]:
+    """Return the definition of this name; the first where there is none of it (a trial of a warm start's parent)."""
+    found = definitions_of(request)
+    return next((item for item in found if item.get("DefinitionName") == name), found[0])
+
+
+def maximizes(request: Mapping[str, Any]) -> bool:
+    """Return whether a tuning job's larger objective values are better."""
+    return bool(definitions_of(request)[0]["TuningObjective"]["Type"] == "Maximize")
 
 
 def read_tuning(request: Mapping[str, Any], *, breaker: int, compute_ahead: bool) -> TuningSpec:
     """Read an accepted ``CreateHyperParameterTuningJob`` request."""
     config = request["HyperParameterTuningJobConfig"]
-    definition = request["TrainingJobDefinition"]
-    objective = config["HyperParameterTuningJobObjective"]
     limits = config["ResourceLimits"]
     criteria = config.get("TuningJobCompletionCriteria") or {}
-    space = space_from_aws(config.get("ParameterRanges") or {})
+    definitions = tuple(
+        DefinitionSpec(
+            index=index,
+            name=item.get("DefinitionName"),
+            space=space_from_aws(item["HyperParameterRanges"]),
+            objective=item["TuningObjective"]["MetricName"],
+            rules=read_rules(item, item["TuningObjective"]["MetricName"]),
+            definition=item,
+        )
+        for index, item in enumerate(definitions_of(request))
+    )
     budget = limits.get("MaxNumberOfTrainingJobs")
     if budget is None and config["Strategy"] == "Grid":
-        budget = space.cardinality
+        budget = sum(item.space.cardinality or 0 for item in definitions)
     goals = Goals(
         strategy=config["Strategy"],
         budget=budget,
         parallel=limits["MaxParallelTrainingJobs"],
-        dimension=space.dimension,
-        objective=objective["MetricName"],
+        dimension=sum(item.space.dimension for item in definitions),
+        objective=", ".join(dict.fromkeys(item.objective for item in definitions)),
         target=criteria.get("TargetObjectiveMetricValue"),
         patience=(criteria.get("BestObjectiveNotImproving") or {}).get("MaxNumberOfTrainingJobsNotImproving"),
         stop_on_convergence=(criteria.get("ConvergenceDetected") or {}).get("CompleteOnConvergence")
@@ -61,12 +122,9 @@ def read_tuning(request: Mapping[str, Any], *, breaker: int, compute_ahead: bool
     )
     return TuningSpec(
         goals=goals,
-        space=space,
-        maximize=objective["Type"] == "Maximize",
-        objective=objective["MetricName"],
-        rules=read_rules(definition, objective["MetricName"]),
+        definitions=definitions,
+        maximize=maximizes(request),
         max_runtime=limits.get("MaxRuntimeInSeconds"),
-        definition=definition,
     )
 
 
@@ -112,8 +170,8 @@ _SHARED = (
 )
 
 
-def trial_request(spec: TuningSpec) -> dict[str, Any]:
-    """Return the ``CreateTrainingJob`` request that a tuning job's trials share: all but name and tuned values."""
+def trial_request(spec: DefinitionSpec) -> dict[str, Any]:
+    """Return the ``CreateTrainingJob`` request that a definition's trials share: all but name and tuned values."""
     definition = spec.definition
     request = {key: definition[key] for key in _SHARED if key in definition}
     request["AlgorithmSpecification"] = definition["AlgorithmSpecification"]

@@ -16,8 +16,19 @@ from pegbox.domain.builtin_algorithms import algorithm_of
 from pegbox.domain.names import Realm
 from pegbox.domain.records import TrainingJob, TuningJob
 from pegbox.domain.statuses import ObjectiveStatus, TrainingStatus, TuningStatus
+<<<<<<< HEAD
+from pegbox.engine.specs import (
+    DEFAULT_RUNTIME,
+    OBJECTIVE_KEY,
+    definition_named,
+    definitions_of,
+    model_uri,
+    resources_of,
+)
+=======
 from pegbox.engine.algorithms import has_program
 from pegbox.engine.specs import DEFAULT_RUNTIME, OBJECTIVE_KEY, model_uri, resources_of
+>>>>>>> origin/main
 from pegbox.ports.store import Counters
 
 _RANGES = ("ContinuousParameterRanges", "IntegerParameterRanges", "CategoricalParameterRanges")
@@ -39,14 +50,25 @@ def tuning_description(
     best: TrainingJob | None,
     not_improving: int,
     now: datetime,
+    overall: tuple[str, TrainingJob] | None = None,
 ) -> dict[str, Any]:
-    """Return the answer of ``DescribeHyperParameterTuningJob``."""
+    """Return the answer of ``DescribeHyperParameterTuningJob``.
+
+    Args:
+        realm: Region and account.
+        job: The tuning job.
+        counters: Both counter families.
+        best: Its best training job, if any.
+        not_improving: Finished trials since the last improvement.
+        now: The present time.
+        overall: The best training job of this job and its parents with the name of its tuning job, where that is asked for.
+    """
     request = job.request
     answer: dict[str, Any] = {
         "HyperParameterTuningJobName": job.name,
         "HyperParameterTuningJobArn": realm.tuning_arn(job.name),
-        "HyperParameterTuningJobConfig": _config(request["HyperParameterTuningJobConfig"]),
-        "TrainingJobDefinition": _definition(request),
+        "HyperParameterTuningJobConfig": _config(request),
+        **_definitions(request),
         "HyperParameterTuningJobStatus": job.status.value,
         "CreationTime": job.created_at,
         "LastModifiedTime": job.modified_at,
@@ -56,6 +78,11 @@ def tuning_description(
         answer["HyperParameterTuningEndTime"] = job.ended_at
     if best is not None:
         answer["BestTrainingJob"] = trial_summary(realm, job, best)
+    if overall is not None:
+        summary = trial_summary(realm, job, overall[1])
+        answer["OverallBestTrainingJob"] = {**summary, "TuningJobName": overall[0]}
+    if request.get("WarmStartConfig"):
+        answer["WarmStartConfig"] = request["WarmStartConfig"]
     reason = _failure_reason(job)
     if reason:
         answer["FailureReason"] = reason
@@ -106,7 +133,7 @@ def counter_fields(counters: Counters) -> dict[str, Any]:
 
 def trial_summary(realm: Realm, tuning: TuningJob, job: TrainingJob) -> dict[str, Any]:
     """Return a trial as ``ListTrainingJobsForHyperParameterTuningJob`` and ``BestTrainingJob`` show it."""
-    objective = tuning.request["HyperParameterTuningJobConfig"]["HyperParameterTuningJobObjective"]
+    objective = definition_named(tuning.request, job.definition)["TuningObjective"]
     summary: dict[str, Any] = {
         "TrainingJobName": job.name,
         "TrainingJobArn": realm.training_arn(job.name),
@@ -200,18 +227,38 @@ def training_summary(realm: Realm, job: TrainingJob) -> dict[str, Any]:
     return summary
 
 
-def _config(config: Mapping[str, Any]) -> dict[str, Any]:
-    ranges = config.get("ParameterRanges") or {}
-    return {
+def _config(request: Mapping[str, Any]) -> dict[str, Any]:
+    config = request["HyperParameterTuningJobConfig"]
+    answer = {
         **config,
-        "ParameterRanges": {**ranges, **{kind: list(ranges.get(kind) or ()) for kind in _RANGES}},
         "TrainingJobEarlyStoppingType": config.get("TrainingJobEarlyStoppingType", "Off"),
+    }
+    if not request.get("TrainingJobDefinitions"):
+        answer["ParameterRanges"] = _ranges(config.get("ParameterRanges") or {})
+    return answer
+
+
+def _ranges(ranges: Mapping[str, Any]) -> dict[str, Any]:
+    """Return ranges with all three lists, which clients index."""
+    return {**ranges, **{kind: list(ranges.get(kind) or ()) for kind in _RANGES}}
+
+
+def _definitions(request: Mapping[str, Any]) -> dict[str, Any]:
+    several = request.get("TrainingJobDefinitions")
+    if several:
+        described = [
+            {**_definition(item, item), "HyperParameterRanges": _ranges(item["HyperParameterRanges"])}
+            for item in several
+        ]
+        return {"TrainingJobDefinitions": described}
+    return {
+        "TrainingJobDefinition": _definition(request["TrainingJobDefinition"], definitions_of(request)[0])
     }
 
 
-def _definition(request: Mapping[str, Any]) -> dict[str, Any]:
-    definition = request["TrainingJobDefinition"]
-    objective = request["HyperParameterTuningJobConfig"]["HyperParameterTuningJobObjective"]["MetricName"]
+def _definition(definition: Mapping[str, Any], read: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a definition as clients need it; ``read`` is the same with its objective."""
+    objective = read["TuningObjective"]["MetricName"]
     resources = resources_of(definition)
     mirrored = {
         key: resources[key]

@@ -86,6 +86,7 @@ def _write_suggestion(record: SuggestionRecord | None) -> str | None:
             "index": record.index,
             "count": record.count,
             "warnings": record.warnings,
+            **({"turn": record.turn, "turn_observed": record.turn_observed} if record.turn else {}),
         }
     )
 

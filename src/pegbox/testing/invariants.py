@@ -16,6 +16,7 @@ from typing import Any
 from pegbox.domain.orders import AttemptOrder
 from pegbox.domain.records import TrainingJob, TuningJob
 from pegbox.domain.statuses import TRAINING_MOVES, TUNING_MOVES, FailureKind, TrainingStatus, TuningStatus
+from pegbox.engine.specs import maximizes
 from pegbox.executors.simulated import SimulatedMachine
 from pegbox.ports.store import Page, Reader
 
@@ -119,9 +120,9 @@ class Watcher:
         _require(
             budget is None or job.launched <= budget, "I9", f"{name}: launched {job.launched} of {budget}"
         )
-        maximize = job.request["HyperParameterTuningJobConfig"]["HyperParameterTuningJobObjective"]["Type"]
-        best = reader.best_trial(job.id, maximize == "Maximize")
-        expected = best_of(trials, maximize == "Maximize")
+        maximize = maximizes(job.request)
+        best = reader.best_trial(job.id, maximize)
+        expected = best_of(trials, maximize)
         _require((best and best.id) == (expected and expected.id), "I6", f"{name}: best is not best")
         if job.status.terminal:
             _require(live == 0, "I7", f"{name} is {job.status.value} with {live} live trials")

@@ -122,7 +122,7 @@ def cheap_strategy(request: SuggestRequest) -> SuggestAnswer:
 
 def real_strategy(request: SuggestRequest) -> SuggestAnswer:
     """Answer with the strategies themselves."""
-    from pegbox.strategies import NUMERICS_VERSION, Observation
+    from pegbox.strategies import NUMERICS_VERSION, Observation, ParentHistory
 
     answer = suggest(
         request.strategy,
@@ -133,6 +133,7 @@ def real_strategy(request: SuggestRequest) -> SuggestAnswer:
         request.seed,
         maximize=request.maximize,
         budget=request.budget,
+        parents=[ParentHistory.from_json(item) for item in request.parents],
     )
     return SuggestAnswer(suggestions=[item.to_json() for item in answer], numerics=NUMERICS_VERSION)
 

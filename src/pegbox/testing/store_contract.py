@@ -164,7 +164,10 @@ class RestContract:
 
     def test_warm_starts(self, store: JobStore) -> None:
         """What was taken over from parents comes back as it was, once for each job, and goes with the job's record."""
-        parents = [{"name": "ü", "observations": [{"objective": 0.1, "curve": [[1, "nan"]]}]}, {"name": "b"}]
+        parents: list[dict[str, Any]] = [
+            {"name": "ü", "observations": [{"objective": 0.1, "curve": [[1, "nan"]]}]},
+            {"name": "b"},
+        ]
         with store.transaction() as work:
             job = work.insert_tuning_job(tuning())
             assert work.warm_start(job.id) == []

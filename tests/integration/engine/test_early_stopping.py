@@ -135,11 +135,12 @@ def _work(world: World) -> Work:
 
 def _judged_by(tuning: ActiveTuning) -> list[Any]:
     """What a judge would say of any trial at any step, and all that the search and the end of the job rest on."""
-    assert tuning.judge is not None
+    (search,) = tuning.searches
+    assert search.judge is not None
     probes = [[level] * length for level in (0.2, 0.5, 0.8) for length in (3, 12, 24)]
-    said = [replace(tuning.judge._judge(999, probe, len(probe))) for probe in probes]
+    said = [replace(search.judge._judge(999, probe, len(probe))) for probe in probes]
     live = {number: (trial.curve, trial.judged) for number, trial in tuning.live.items()}
-    return [said, live, tuning.history, tuning.progress, tuning.tally]
+    return [said, live, search.history, tuning.progress, tuning.tally]
 
 
 @pytest.mark.parametrize("kind", ["Auto", "Hyperband"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -15,6 +16,7 @@ from pegbox.engine.planner import (
     Finish,
     Goals,
     Launch,
+    Line,
     NoteConvergence,
     Ready,
     Snapshot,
@@ -43,11 +45,15 @@ GOALS = st.builds(
 )
 
 
+COUNTS = st.sampled_from([1, 1, 2, 3])
+
+
 @dataclass
 class Toy:
     """A tuning job that does what the planner says."""
 
     goals: Goals
+    count: int = 1
     now: Snapshot = field(
         default_factory=lambda: Snapshot(
             status=TuningStatus.IN_PROGRESS,
@@ -57,12 +63,32 @@ class Toy:
             running=0,
             tally=Tally(),
             progress=Progress(True),
+            lines=(Line(),),
             patience=1.0,
         )
     )
     time: float = 0.0
     launches: list[int] = field(default_factory=list)
     after_closing: int = 0
+    #: Places of the definitions of live trials.
+    running: list[int] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.now = replace(self.now, lines=(Line(),) * self.count)
+        self.take_turns()
+
+    def take_turns(self) -> None:
+        """Decide whose turn it is by what has happened, so that it may change at any time."""
+        if self.count > 1:
+            first = 3 * self.now.tally.finished + self.now.launched
+            turns = tuple((first + index) % self.count for index in range(self.goals.parallel))
+            self.now = replace(self.now, turns=turns)
+
+    def line(self, place: int, **changes: Any) -> None:
+        """Change what is known of one definition."""
+        lines = list(self.now.lines)
+        lines[place] = replace(lines[place], **changes)
+        self.now = replace(self.now, lines=tuple(lines))
 
     def act(self) -> None:
         """Carry out instructions until only waits are left; they always run out."""
@@ -82,23 +108,32 @@ class Toy:
                 self.now = replace(now, waiting_since=self.time)
             return False
         if isinstance(item, Launch):
-            assert any(ready.number == item.number for ready in now.ready)
+            line = now.lines[item.line]
+            assert any(ready.number == item.number == line.launched + 1 for ready in line.ready)
+            assert self.count == 1 or now.turns[0] == item.line
             self.launches.append(item.number)
+            self.running.append(item.line)
             self.after_closing += now.closing or now.status is not TuningStatus.IN_PROGRESS
-            ready = [r for r in now.ready if r.number > item.number]
-            asked = [a for a in now.asked if a.number > item.number]
-            self.now = replace(
-                now,
+            self.line(
+                item.line,
                 launched=item.number,
+                ready=[r for r in line.ready if r.number > item.number],
+                asked=[a for a in line.asked if a.number > item.number],
+            )
+            self.now = replace(
+                self.now,
+                launched=now.launched + 1,
                 live=now.live + 1,
                 running=now.running + 1,
-                ready=ready,
-                asked=asked,
                 waiting_since=None,
             )
+            self.take_turns()
         elif isinstance(item, Ask):
-            asked_now = Asked(item.number, item.count, now.tally.finished, item.ahead)
-            self.now = replace(now, asked=[*now.asked, asked_now])
+            line = now.lines[item.line]
+            asked_now = Asked(item.number, item.count, line.tally.finished, item.ahead)
+            self.line(item.line, asked=[*line.asked, asked_now])
+            if not item.ahead and now.waiting_since is None:
+                self.now = replace(self.now, waiting_since=self.time)
         elif isinstance(item, StopTrials):
             self.now = replace(now, running=0)
         elif isinstance(item, NoteConvergence):
@@ -121,13 +156,21 @@ class Toy:
             progress = now.progress.seen(float(now.tally.finished % 7)) if emitted else now.progress
             left = now.live - 1
             tally = now.tally.seen(status, emitted=emitted)
-            self.now = replace(now, live=left, running=min(now.running, left), tally=tally, progress=progress)
-        elif kind == "answer" and now.asked:
-            ask, *rest = now.asked
-            items = [Ready(ask.number + i, ask.observed, ask.ahead) for i in range(ask.count)]
+            place = self.running.pop(0)
+            self.line(place, tally=now.lines[place].tally.seen(status, emitted=emitted))
+            self.now = replace(
+                self.now, live=left, running=min(now.running, left), tally=tally, progress=progress
+            )
+            self.take_turns()
+        elif kind == "answer" and any(line.asked for line in now.lines):
+            place = next(place for place, line in enumerate(now.lines) if line.asked)
+            line = now.lines[place]
+            ask, *rest = line.asked
+            ahead = ask.ahead or self.count > 1
+            items = [Ready(ask.number + i, ask.observed, ahead) for i in range(ask.count)]
             numbers = {item.number for item in items}
-            kept = [r for r in now.ready if r.number not in numbers]
-            self.now = replace(now, asked=rest, ready=[*kept, *(i for i in items if i.number > now.launched)])
+            kept = [r for r in line.ready if r.number not in numbers]
+            self.line(place, asked=rest, ready=[*kept, *(i for i in items if i.number > line.launched)])
         elif kind == "time":
             self.time += 0.7
         elif kind == "stop" and end == "stopped" and not now.status.terminal:
@@ -135,10 +178,10 @@ class Toy:
 
 
 @settings(max_examples=300)
-@given(goals=GOALS, events=EVENTS)
-def test_promises_of_the_planner(goals: Goals, events: list[tuple[str, str]]) -> None:
-    """Never more than parallel, never beyond the budget, numbers in order, nothing after closing, always an end."""
-    toy = Toy(goals)
+@given(goals=GOALS, count=COUNTS, events=EVENTS)
+def test_promises_of_the_planner(goals: Goals, count: int, events: list[tuple[str, str]]) -> None:
+    """Never more than parallel, never beyond the budget, by turns, numbers in order, nothing after closing, always an end."""
+    toy = Toy(goals, count)
     toy.act()
     for kind, end in events:
         toy.happen(kind, end)
@@ -146,7 +189,8 @@ def test_promises_of_the_planner(goals: Goals, events: list[tuple[str, str]]) ->
         assert toy.now.live <= goals.parallel
         assert goals.budget is not None
         assert toy.now.launched <= goals.budget
-    assert toy.launches == list(range(1, len(toy.launches) + 1))
+    if count == 1:
+        assert toy.launches == list(range(1, len(toy.launches) + 1))
     assert toy.after_closing == 0
     for _ in range(200):
         for kind in ("answer", "end", "time"):
@@ -155,13 +199,15 @@ def test_promises_of_the_planner(goals: Goals, events: list[tuple[str, str]]) ->
     assert toy.now.status.terminal
 
 
-@given(goals=GOALS)
-def test_a_job_where_all_goes_well_runs_its_whole_budget(goals: Goals) -> None:
-    """max_jobs is exact when nothing ends the job before."""
-    toy = Toy(replace(goals, target=None, patience=None))
+@given(goals=GOALS, count=COUNTS)
+def test_a_job_where_all_goes_well_runs_its_whole_budget(goals: Goals, count: int) -> None:
+    """max_jobs is exact when nothing ends the job before, with one definition and with several."""
+    toy = Toy(replace(goals, target=None, patience=None), count)
     for _ in range(100):
         toy.act()
         toy.happen("answer", "")
+        toy.act()
+        toy.happen("time", "")
         toy.act()
         toy.happen("end", "completed")
     assert toy.now.status is TuningStatus.COMPLETED

@@ -168,8 +168,6 @@ def test_an_objective_without_a_definition_asks_for_one(calm: Make, request_for:
 @pytest.mark.parametrize(
     ("field", "value", "words"),
     [
-        ("TrainingJobDefinitions", [{}], "several algorithms"),
-        ("WarmStartConfig", {"WarmStartType": "TransferLearning"}, "warm start"),
         ("Autotune", {"Mode": "Enabled"}, "Autotune"),
     ],
 )

@@ -15,6 +15,7 @@ from pegbox.engine.planner import (
     Finish,
     Goals,
     Launch,
+    Line,
     NoteConvergence,
     Ready,
     Snapshot,
@@ -40,7 +41,15 @@ def _now(**changes: Any) -> Snapshot:
         "progress": Progress(True),
         "patience": 1.0,
     }
-    return Snapshot(**{**plain, **changes})
+    line = {name: changes.pop(name, ()) for name in ("ready", "asked")}
+    values = {**plain, **changes}
+    lines = (Line(launched=values["launched"], tally=values["tally"], **line),)
+    return Snapshot(**{"lines": lines, **values})
+
+
+def _then(now: Snapshot, **changes: Any) -> Snapshot:
+    """Return the same job with other suggestions at hand or asked for."""
+    return replace(now, lines=(replace(now.lines[0], **changes),))
 
 
 def _tally(*statuses: TrainingStatus, emitted: bool = True) -> Tally:
@@ -85,9 +94,9 @@ def test_blind_strategies_keep_a_batch_ahead_and_are_never_stale() -> None:
     blind = replace(GOALS, strategy="Random")
     full = _now(launched=2, live=2, running=2)
     assert plan(blind, full, 0.0) == (Ask(3, 8, True),)
-    half = replace(full, ready=[Ready(n, 0, True) for n in range(3, 8)])
+    half = _then(full, ready=[Ready(n, 0, True) for n in range(3, 8)])
     assert plan(blind, half, 0.0) == ()
-    assert plan(blind, replace(half, ready=half.ready[:4]), 0.0) == (Ask(7, 4, True),)
+    assert plan(blind, _then(half, ready=half.lines[0].ready[:4]), 0.0) == (Ask(7, 4, True),)
     old = _now(launched=2, live=1, running=1, tally=_tally(COMPLETED), ready=[Ready(3, 0, True)])
     assert plan(blind, old, 0.0) == (Launch(3),)
 
@@ -96,7 +105,7 @@ def test_a_stale_suggestion_waits_for_a_fresh_one_within_patience() -> None:
     """Asked at once, waited for, then the stale one is used."""
     stale = _now(launched=2, live=1, running=1, tally=_tally(COMPLETED), ready=[Ready(3, 0, True)])
     assert plan(GOALS, stale, 5.0) == (Ask(3, 1, False), Wait(6.0))
-    waiting = replace(stale, asked=[Asked(3, 1, 1, False)], waiting_since=5.0)
+    waiting = replace(_then(stale, asked=[Asked(3, 1, 1, False)]), waiting_since=5.0)
     assert plan(GOALS, waiting, 5.5) == (Wait(6.0),)
     assert plan(GOALS, waiting, 6.0) == (Launch(3),)
 
@@ -219,3 +228,69 @@ def test_a_job_without_a_budget_goes_on() -> None:
     assert plan(goals, _now(launched=5000, live=1, running=1, ready=[Ready(5001, 0, False)]), 0.0) == (
         Launch(5001),
     )
+
+
+def _several(lines: list[Line], turns: list[int], **changes: Any) -> Snapshot:
+    tallies = [line.tally for line in lines]
+    counted = Tally(
+        finished=sum(t.finished for t in tallies),
+        failed=sum(t.failed for t in tallies),
+        leading_failures=sum(t.leading_failures for t in tallies),
+        silent=sum(t.silent for t in tallies),
+        emitted=sum(t.emitted for t in tallies),
+    )
+    plain = {"launched": sum(line.launched for line in lines), "tally": counted, "lines": lines}
+    return _now(turns=turns, **{**plain, **changes})
+
+
+def test_several_definitions_are_asked_for_together_and_launched_by_turns() -> None:
+    """Free slots of one moment: one question for each definition; the one whose turn it is goes first."""
+    new = _several([Line(), Line(), Line()], [0, 1, 0])
+    goals = replace(GOALS, parallel=3)
+    assert plan(goals, new, 0.0) == (Ask(1, 2, False, 0), Ask(1, 1, False, 1))
+    second = _several(
+        [Line(asked=[Asked(1, 2, 0, False)]), Line(ready=[Ready(1, 0, True)]), Line()], [0, 1, 0]
+    )
+    assert plan(goals, second, 0.0) == ()
+    first = _several(
+        [Line(ready=[Ready(1, 0, True)]), Line(asked=[Asked(1, 1, 0, False)]), Line()], [0, 1, 0]
+    )
+    assert plan(goals, first, 0.0) == (Launch(1, 0),)
+
+
+def test_only_results_of_its_own_definition_make_a_suggestion_stale() -> None:
+    """The searches are apart; numbers are those within the definition."""
+    known = Line(launched=2, tally=_tally(COMPLETED, COMPLETED), ready=[Ready(3, 2, True)])
+    other = Line(launched=4, tally=_tally(*[COMPLETED] * 4))
+    assert plan(GOALS, _several([other, known], [1, 0]), 0.0) == (Launch(3, 1),)
+    behind = replace(known, ready=[Ready(3, 1, True)])
+    assert plan(GOALS, _several([other, behind], [1]), 0.0) == (Ask(3, 1, False, 1), Wait(1.0))
+
+
+def test_ahead_is_computed_for_the_definition_whose_turn_comes_next() -> None:
+    """And never beyond what its space still holds."""
+    full = _several([Line(launched=1), Line(launched=1, room=2)], [1], live=2, running=2)
+    assert plan(GOALS, full, 0.0) == (Ask(2, 1, True, 1),)
+    assert plan(replace(GOALS, strategy="Grid"), full, 0.0) == (Ask(2, 2, True, 1),)
+
+
+def test_the_breaker_of_several_definitions_waits_for_each() -> None:
+    """Five failures of one definition say nothing of the others; when all that finished failed, in each, the job fails."""
+    broken, fine = Line(launched=5, tally=_tally(*[FAILED] * 5)), Line(launched=1, tally=_tally(COMPLETED))
+    for other in (Line(launched=1), fine):
+        now = _several([broken, other], [1], live=2, running=2)
+        assert not any(isinstance(item, Close) for item in plan(GOALS, now, 0.0))
+    failed = Line(launched=1, tally=_tally(FAILED))
+    (close,) = plan(GOALS, _several([broken, failed], [1], last_failure="x"), 0.0)
+    assert isinstance(close, Close)
+    assert (close.failed or "").startswith("No training job succeeded after 6 attempts")
+
+
+def test_silence_of_several_definitions_counts_when_each_was_tried() -> None:
+    """Five silent trials of one definition end nothing while another has not finished any."""
+    silent = Line(launched=5, tally=_tally(*[COMPLETED] * 5, emitted=False))
+    now = _several([silent, Line(launched=1)], [1], live=2, running=2)
+    assert not any(isinstance(item, Close) for item in plan(GOALS, now, 0.0))
+    also = Line(launched=1, tally=_tally(COMPLETED, emitted=False))
+    (close,) = plan(GOALS, _several([silent, also], [1]), 0.0)
+    assert isinstance(close, Close)
