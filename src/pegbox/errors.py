@@ -19,6 +19,7 @@
         ├── ValidationException, SerializationException, UnknownOperationException, NotImplementedHere
         ├── ResourceInUse, ResourceNotFound, ResourceNotFoundException, ResourceLimitExceeded
         ├── ConflictException, ThrottlingException, ServiceUnavailable, InternalFailure
+        ├── ValidationError, ModelError, ModelNotReadyException       (the runtime service's)
         └── AccessDeniedException, MissingAuthenticationToken, IncompleteSignature,
             UnrecognizedClient, InvalidSignature
 """
@@ -218,3 +219,37 @@ class InvalidSignature(ApiError):
 
     code = "InvalidSignatureException"
     status = 403
+
+
+class ValidationError(ApiError):
+    """The request breaks a constraint (the runtime service's spelling)."""
+
+    code = "ValidationError"
+
+
+class ModelNotReadyException(ApiError):
+    """The model is being loaded; try again."""
+
+    code = "ModelNotReadyException"
+    status = 429
+
+
+class ModelError(ApiError):
+    """A model server answered with an error, or not at all.
+
+    Attributes:
+        original_status: HTTP status of the model server; 0 where there was no answer.
+        original_message: What it said, or what happened.
+        log_stream_arn: Where its log is.
+    """
+
+    code = "ModelError"
+    status = 424
+
+    def __init__(
+        self, message: str, *, original_status: int, original_message: str, log_stream_arn: str
+    ) -> None:
+        super().__init__(message)
+        self.original_status = original_status
+        self.original_message = original_message
+        self.log_stream_arn = log_stream_arn
