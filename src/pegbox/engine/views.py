@@ -16,7 +16,7 @@ from pegbox.domain.builtin_algorithms import algorithm_of
 from pegbox.domain.names import Realm
 from pegbox.domain.records import TrainingJob, TuningJob
 from pegbox.domain.statuses import ObjectiveStatus, TrainingStatus, TuningStatus
-<<<<<<< HEAD
+from pegbox.engine.algorithms import has_program
 from pegbox.engine.specs import (
     DEFAULT_RUNTIME,
     OBJECTIVE_KEY,
@@ -25,10 +25,6 @@ from pegbox.engine.specs import (
     model_uri,
     resources_of,
 )
-=======
-from pegbox.engine.algorithms import has_program
-from pegbox.engine.specs import DEFAULT_RUNTIME, OBJECTIVE_KEY, model_uri, resources_of
->>>>>>> origin/main
 from pegbox.ports.store import Counters
 
 _RANGES = ("ContinuousParameterRanges", "IntegerParameterRanges", "CategoricalParameterRanges")
