@@ -253,10 +253,10 @@ def jobs(
 @app.command("show")
 @command
 def show(
-    name: Annotated[str, typer.Argument(help="A tuning job or a training job.")],
+    name: Annotated[str, typer.Argument(help="A tuning job, a training job or an endpoint.")],
     as_json: AsJson = False,
 ) -> None:
-    """Show a job: how it stands, its best values, why each trial was chosen, and what was met by nature."""
+    """Show a job: how it stands, its best values, why each trial was chosen, and what was met by nature; or an endpoint."""
     from pegbox.cli import show_command
 
     show_command.show_job(name, as_json)
@@ -266,12 +266,15 @@ def show(
 @command
 def logs(
     name: Annotated[
-        str, typer.Argument(help="A training job, or a tuning job for all of its training jobs.")
+        str,
+        typer.Argument(help="A training job, a tuning job for all of its training jobs, or an endpoint."),
     ],
-    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until the job has ended.")] = False,
+    follow: Annotated[
+        bool, typer.Option("--follow", "-f", help="Go on until the job has ended, or the endpoint is gone.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Print what the training programs printed."""
+    """Print what the training programs, or an endpoint's model servers, printed."""
     from pegbox.cli import log_command
 
     log_command.print_logs(name, follow, as_json)
@@ -284,6 +287,69 @@ def stop(name: Annotated[str, typer.Argument(help="A tuning job or a training jo
     from pegbox.cli import job_commands
 
     job_commands.stop_job(name)
+
+
+@app.command("deploy")
+@command
+def deploy(
+    name: Annotated[str, typer.Argument(help="A tuning job, for its best training job, or a training job.")],
+    endpoint: Annotated[
+        str | None, typer.Option("--name", help="Name of the endpoint; the training job's by default.")
+    ] = None,
+    instances: Annotated[int, typer.Option("--instances", "-n", min=1, help="How many model servers.")] = 1,
+    wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Wait until it serves.")] = True,
+    as_json: AsJson = False,
+) -> None:
+    """Serve the model of a training job at an endpoint, by the image and code that made it."""
+    from pegbox.cli import endpoint_commands
+
+    endpoint_commands.deploy(name, endpoint, instances, wait, as_json)
+
+
+@app.command("endpoints")
+@command
+def endpoints(as_json: AsJson = False) -> None:
+    """List the endpoints, the newest first."""
+    from pegbox.cli import endpoint_commands
+
+    endpoint_commands.print_endpoints(as_json)
+
+
+@app.command("invoke")
+@command
+def invoke(
+    endpoint: Annotated[str, typer.Argument(help="The endpoint.")],
+    file: Annotated[
+        str, typer.Option("--file", "-f", help="What to send; - for standard input, the default.")
+    ] = "-",
+    content_type: Annotated[
+        str | None, typer.Option("--content-type", help="Its MIME type; by the file's name by default.")
+    ] = None,
+    accept: Annotated[str | None, typer.Option("--accept", help="MIME type of the answer.")] = None,
+    target_variant: Annotated[
+        str | None, typer.Option("--target-variant", help="Variant that shall answer.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Send a request to an endpoint and print its answer."""
+    from pegbox.cli import invoke_command
+
+    invoke_command.invoke(endpoint, file, content_type, accept, target_variant, as_json)
+
+
+@app.command("delete-endpoint")
+@command
+def delete_endpoint(
+    name: Annotated[str, typer.Argument(help="The endpoint.")],
+    everything: Annotated[
+        bool, typer.Option("--all", help="Its configuration and models too, whoever made them.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Delete an endpoint, with the configuration and model that 'pegbox deploy' made for it."""
+    from pegbox.cli import endpoint_commands
+
+    endpoint_commands.delete_endpoint(name, everything, as_json)
 
 
 @app.command("demo")

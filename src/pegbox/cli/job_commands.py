@@ -51,14 +51,19 @@ def stop_job(name: str) -> None:
         try:
             client.call("sagemaker", "StopTrainingJob", TrainingJobName=name)
         except ApiError as second:
-            raise no_such_job(name) if second.code == "ResourceNotFound" else second from error
+            if second.code != "ResourceNotFound":
+                raise
+            raise ApiError(
+                f"there is no tuning job or training job {name!r}; 'pegbox jobs' lists them", code=second.code
+            ) from error
     print(f"{name} is stopping.")
 
 
 def no_such_job(name: str) -> ApiError:
-    """Return the error for a name that is neither a tuning job nor a training job."""
+    """Return the error for a name that nothing has."""
     return ApiError(
-        f"there is no tuning job or training job {name!r}; 'pegbox jobs' lists them", code="ResourceNotFound"
+        f"there is no tuning job, training job or endpoint {name!r}; 'pegbox jobs' and 'pegbox endpoints' list them",
+        code="ResourceNotFound",
     )
 
 

@@ -1,4 +1,4 @@
-"""``pegbox logs``: what training programs printed."""
+"""``pegbox logs``: what training programs and model servers printed."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 
 from pegbox.cli.client import Client
 from pegbox.cli.context import connect
+from pegbox.cli.endpoint_commands import LOG_GROUP, endpoint_exists
 from pegbox.cli.job_commands import no_such_job
 from pegbox.cli.output import print_json
 from pegbox.errors import ApiError
@@ -19,7 +20,7 @@ POLL_SECONDS = 1.0
 
 
 def print_logs(name: str, follow: bool, as_json: bool) -> None:
-    """Print the output of a training job, or of all training jobs of a tuning job."""
+    """Print the output of a training job, of all training jobs of a tuning job, or of an endpoint's model servers."""
     client = connect()
     _Printer(client, as_json).run(name, follow)
 
@@ -30,6 +31,7 @@ class _Printer:
         self._as_json = as_json
         self._tokens: dict[str, str] = {}
         self._last: str | None = None
+        self._group = GROUP
 
     def run(self, name: str, follow: bool) -> None:
         """Print what is there and, while following, what comes, until the job has ended."""
@@ -49,7 +51,12 @@ class _Printer:
             print_json(collected)
 
     def _jobs(self, name: str) -> tuple[Sequence[str], bool]:
-        """Return the training jobs meant by a name and whether all have ended; read before their logs are."""
+        """Return the jobs meant by a name and whether all have ended; read before their logs are.
+
+        An endpoint is as good as one job, which goes on for as long as it is there.
+        """
+        if self._group != GROUP:
+            return [name], not endpoint_exists(self._client, name)
         try:
             status = self._client.call("sagemaker", "DescribeTrainingJob", TrainingJobName=name)[
                 "TrainingJobStatus"
@@ -63,7 +70,12 @@ class _Printer:
                 "sagemaker", "DescribeHyperParameterTuningJob", HyperParameterTuningJobName=name
             )
         except ApiError as error:
-            raise no_such_job(name) if error.code == "ResourceNotFound" else error from None
+            if error.code != "ResourceNotFound":
+                raise
+            if not endpoint_exists(self._client, name):
+                raise no_such_job(name) from None
+            self._group = LOG_GROUP + name
+            return [name], False
         pages = self._client.pages(
             "sagemaker",
             "ListTrainingJobsForHyperParameterTuningJob",
@@ -77,8 +89,10 @@ class _Printer:
     def _news(self, job: str, *, headed: bool) -> list[dict[str, Any]]:
         """Print the lines of a job that were not printed yet; return them where JSON is wanted at the end."""
         try:
+            # An endpoint has a group of its own, and a stream for each model server in it.
+            prefix = f"{job}/" if self._group == GROUP else None
             pages = self._client.pages(
-                "logs", "DescribeLogStreams", logGroupName=GROUP, logStreamNamePrefix=f"{job}/"
+                "logs", "DescribeLogStreams", logGroupName=self._group, logStreamNamePrefix=prefix
             )
             streams = [item["logStreamName"] for page in pages for item in page["logStreams"]]
         except ApiError as error:
@@ -86,16 +100,17 @@ class _Printer:
                 return []
             raise
         found: list[dict[str, Any]] = []
+        of_endpoint = self._group != GROUP
         for stream in streams:
+            title = stream if of_endpoint else job
             for event in self._events(stream):
                 if self._as_json:
-                    found.append(
-                        {"trainingJob": job, "timestamp": event["timestamp"], "message": event["message"]}
-                    )
+                    what = {"stream": stream} if of_endpoint else {"trainingJob": job}
+                    found.append({**what, "timestamp": event["timestamp"], "message": event["message"]})
                     continue
-                if headed and self._last != job:
-                    print(f"==> {job} <==")
-                self._last = job
+                if (headed or (of_endpoint and len(streams) > 1)) and self._last != title:
+                    print(f"==> {title} <==")
+                self._last = title
                 print(event["message"])
         return found
 
@@ -106,7 +121,7 @@ class _Printer:
             page = self._client.call(
                 "logs",
                 "GetLogEvents",
-                logGroupName=GROUP,
+                logGroupName=self._group,
                 logStreamName=stream,
                 startFromHead=True,
                 nextToken=token,

@@ -1,4 +1,4 @@
-"""``pegbox show``: all that is known of a job."""
+"""``pegbox show``: all that is known of a job or an endpoint."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from typing import Any
 
 from pegbox.cli.client import Client
 from pegbox.cli.context import connect
-from pegbox.cli.job_commands import no_such_job
+from pegbox.cli.endpoint_commands import show_endpoint
 from pegbox.cli.output import clock_time, number, print_facts, print_json, print_table
 from pegbox.errors import ApiError
 
 
 def show_job(name: str, as_json: bool) -> None:
-    """Print a tuning job or a training job."""
+    """Print a tuning job, a training job or an endpoint."""
     client = connect()
     try:
         job = client.call("sagemaker", "DescribeHyperParameterTuningJob", HyperParameterTuningJobName=name)
@@ -103,7 +103,10 @@ def _show_training_job(client: Client, name: str, as_json: bool) -> None:
     try:
         job = client.call("sagemaker", "DescribeTrainingJob", TrainingJobName=name)
     except ApiError as error:
-        raise no_such_job(name) if error.code == "ResourceNotFound" else error from None
+        if error.code != "ResourceNotFound":
+            raise
+        show_endpoint(client, name, as_json)
+        return
     explanation = client.call("pegbox", "ExplainJob", Name=name)["Explanation"]
     if as_json:
         print_json({"job": job, "explanation": explanation})

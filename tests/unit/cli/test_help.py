@@ -36,6 +36,7 @@ def test_the_commands_are_those_that_are_promised() -> None:
         "server", "server start", "server stop", "server run", "server status", "server logs", "env", "images",
         "images list", "images add", "images remove", "keys", "keys create", "keys list", "keys disable", "keys enable",
         "keys open", "jobs", "show", "logs", "stop", "demo", "doctor", "run",
+        "deploy", "endpoints", "invoke", "delete-endpoint",
     }  # fmt: skip
 
 
