@@ -19,7 +19,7 @@ _FORMS = (
 
 
 def channels_of(inputs: Any, local: bool) -> list[dict[str, Any]] | None:
-    """Return the channels for what ``fit`` was given, or None for None.
+    """Return the channels for what ``fit`` was given, or None for None and for nothing in it.
 
     Args:
         inputs: Any of the documented forms.
@@ -32,6 +32,8 @@ def channels_of(inputs: Any, local: bool) -> list[dict[str, Any]] | None:
     if inputs is None:
         return None
     named = _named_inputs(inputs)
+    if not named:
+        return None
     channels, problems = [], []
     for name, item in named.items():
         try:

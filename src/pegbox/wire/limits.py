@@ -29,7 +29,7 @@ class Change:
         used_as: Members that the shape is used as, for people.
         constraint: ``min``, ``max``, ``pattern`` or ``enum``.
         old: What AWS's model says. Of an enum only the added values are told, so it is None.
-        new: What applies instead; of an enum the values accepted in addition.
+        new: What applies instead; of an enum the values accepted in addition, none of them for any value.
         reason: Why.
     """
 
@@ -93,6 +93,15 @@ CHANGES: Final[tuple[Change, ...]] = (
         new="[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}",
         reason=_NAME_REASON,
     ),
+    Change(
+        service="sagemaker",
+        shape="HyperParameterTrainingJobDefinitionName",
+        used_as="TrainingJobDefinitions.DefinitionName",
+        constraint="pattern",
+        old="[a-zA-Z0-9](-*[a-zA-Z0-9]){0,63}",
+        new="[a-zA-Z0-9]([-_]*[a-zA-Z0-9]){0,63}",
+        reason="the documentation's own example has estimator_pca",
+    ),
     _ranges("ContinuousParameterRanges", "ParameterRanges.ContinuousParameterRanges"),
     _ranges("IntegerParameterRanges", "ParameterRanges.IntegerParameterRanges"),
     _ranges("CategoricalParameterRanges", "ParameterRanges.CategoricalParameterRanges"),
@@ -108,6 +117,35 @@ CHANGES: Final[tuple[Change, ...]] = (
         old=None,
         new=("local", "local_gpu"),
         reason="a training job may take this machine as it is",
+    ),
+    _address("Url", "ModelDataUrl"),
+    _address("S3ModelUri", "ModelDataSource.S3DataSource.S3Uri"),
+    Change(
+        service="sagemaker",
+        shape="DestinationS3Uri",
+        used_as="DataCaptureConfig.DestinationS3Uri, AsyncInferenceConfig.OutputConfig",
+        constraint="pattern",
+        old="(https|s3)://([^/])/?(.*)",
+        new="(https|s3)://([^/])/?(.*)|file:///.*|/.*",
+        reason=_LOCAL_FILES,
+    ),
+    Change(
+        service="sagemaker",
+        shape="ProductionVariantInstanceType",
+        used_as="ProductionVariants.InstanceType",
+        constraint="enum",
+        old=None,
+        new=("local", "local_gpu"),
+        reason="an endpoint may take this machine as it is",
+    ),
+    Change(
+        service="sagemaker",
+        shape="ProductionVariantAcceleratorType",
+        used_as="ProductionVariants.AcceleratorType",
+        constraint="enum",
+        old=None,
+        new=(),
+        reason="accelerators have the names that the setting `accelerators` gives them",
     ),
 )
 
@@ -256,7 +294,7 @@ def as_rows() -> list[Row]:
             f"{change.shape} ({change.constraint})",
             change.used_as,
             "as modelled" if change.old is None else str(change.old),
-            f"also {', '.join(change.new)}" if change.constraint == "enum" else str(change.new),
+            _new_text(change),
             change.reason,
         )
         for change in CHANGES
@@ -268,6 +306,12 @@ def as_rows() -> list[Row]:
                 Row(quota.name, "quota", _quota_text(old), _quota_text(new), _QUOTA_REASONS[quota.name])
             )
     return rows
+
+
+def _new_text(change: Change) -> str:
+    if change.constraint != "enum":
+        return str(change.new)
+    return f"also {', '.join(change.new)}" if change.new else "any name"
 
 
 def _quota_text(value: int | bool | None) -> str:

@@ -19,7 +19,8 @@ def uris(channels: list[dict[str, Any]] | None) -> dict[str, str]:
 
 def test_the_documented_forms() -> None:
     """None, text, input objects, dicts and record sets give the channels that the AWS SDK gives."""
-    assert channels_of(None, local=False) is None
+    for nothing in (None, {}, []):
+        assert channels_of(nothing, local=False) is None
     assert channels_of("s3://b/k", local=False) == [
         {
             "ChannelName": "training",
