@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from pegbox.api import extension, identity, keys, logs, monitoring, tags, training_jobs, tuning_jobs
+from pegbox.api import (
+    endpoints,
+    extension,
+    identity,
+    keys,
+    logs,
+    monitoring,
+    tags,
+    training_jobs,
+    tuning_jobs,
+)
 from pegbox.api.extension import ServerControl
 from pegbox.api.keys import KeyControl
 from pegbox.api.paging import Handler, Pages
@@ -31,6 +41,7 @@ def dispatch_table(
         "sagemaker": {
             **tuning_jobs.handlers(engine, pages),
             **training_jobs.handlers(engine, pages),
+            **endpoints.handlers(engine, pages),
             **tags.handlers(engine, pages),
         },
         "logs": logs.handlers(engine, pages),

@@ -9,6 +9,8 @@ from pegbox.domain.names import Realm
 from pegbox.engine.commands import Commands
 from pegbox.engine.controller import Controller
 from pegbox.engine.faultpoints import faultpoint
+from pegbox.engine.hosting.commands import HostingCommands
+from pegbox.engine.hosting.queries import HostingQueries
 from pegbox.engine.hosting.unrouted import NoRoutes
 from pegbox.engine.parts import Parts
 from pegbox.engine.policy import EnginePolicy
@@ -41,6 +43,7 @@ class Engine:
     Attributes:
         commands: Everything that changes state; calls return after the commit.
         queries: Everything that reads committed state; usable from any thread.
+        hosting_commands, hosting_queries: The same for models, endpoint configurations and endpoints.
     """
 
     def __init__(
@@ -73,6 +76,8 @@ class Engine:
         self._thread: threading.Thread | None = None
         self._busy_until = clock.monotonic()
         self.commands: Final = Commands(parts, self._controller.post)
+        self.hosting_commands: Final = HostingCommands(parts, self._controller.post)
+        self.hosting_queries: Final = HostingQueries(parts, self._routes.status)
         self.queries: Final = Queries(parts, logs, self._controller.not_improving)
 
     def start(self) -> None:

@@ -4,7 +4,8 @@
 on; the note says why, and :func:`notices_of` tells the owner. *Refused*: it would change results, safety or privacy and
 cannot be honoured yet; the note is the remedy. A parameter may be refused for some values only.
 
-``definition`` rows hold for ``TrainingJobDefinition`` of a tuning job and for ``CreateTrainingJob`` alike.
+``definition`` rows hold for ``TrainingJobDefinition`` of a tuning job and for ``CreateTrainingJob`` alike, ``container`` rows for
+``PrimaryContainer`` and the one item of ``Containers``.
 """
 
 from __future__ import annotations
@@ -12,9 +13,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from pegbox.engine.outcome_table import TABLE, Outcome, Row, Scope
+from pegbox.engine.hosting.outcome_rows import HOSTING_TABLE
+from pegbox.engine.outcome_table import TABLE as JOBS_TABLE
+from pegbox.engine.outcome_table import Outcome, Row, Scope
 
 __all__ = ["TABLE", "Outcome", "Row", "as_markdown", "notices_of", "refusals"]
+
+#: Every row.
+TABLE: tuple[Row, ...] = (*JOBS_TABLE, *HOSTING_TABLE)
 
 
 def as_markdown() -> str:
@@ -23,6 +29,13 @@ def as_markdown() -> str:
         "tuning": "CreateHyperParameterTuningJob",
         "definition": "TrainingJobDefinition, and CreateTrainingJob alike",
         "training": "CreateTrainingJob only",
+        "model": "CreateModel",
+        "container": "PrimaryContainer, and the one item of Containers alike",
+        "config": "CreateEndpointConfig",
+        "variant": "Each of ProductionVariants",
+        "endpoint": "CreateEndpoint",
+        "update": "UpdateEndpoint",
+        "capacities": "UpdateEndpointWeightsAndCapacities",
     }
     lines = ["# Parameters: what works, what is met by nature, what is refused", "", *_INTRODUCTION, ""]
     for scope, title in titles.items():

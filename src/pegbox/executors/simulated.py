@@ -7,6 +7,7 @@ Reports come late, twice, in pieces or out of order as the seed says, but every 
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -57,7 +58,8 @@ class SimulatedAttempt:
 
     def alive(self, time: float) -> bool:
         """Return whether the program runs."""
-        return not self.fenced and time < next(at for at, event in self.script if event["kind"] == "finished")
+        ends = (at for at, event in self.script if event["kind"] == "finished")
+        return not self.fenced and time < next(ends, math.inf)
 
     def next_time(self, time: float) -> float | None:
         """Return when this attempt has something to deliver, or None when all is told."""
@@ -75,6 +77,14 @@ def _some_values(hyperparameters: Mapping[str, str], rng: random.Random) -> list
     return [rng.uniform(-1, 1) for _ in range(epochs)]
 
 
+#: Decides what becomes of a model server.
+Server = Callable[[ServingOrder, random.Random], str]
+
+
+def _serves(order: ServingOrder, rng: random.Random) -> str:
+    return "serves"
+
+
 @dataclass(slots=True)
 class SimulatedMachine:
     """Everything that survives the server."""
@@ -83,10 +93,10 @@ class SimulatedMachine:
     rng: random.Random
     faults: Faults = field(default_factory=Faults)
     program: Program = _some_values
+    #: Decides what becomes of a model server: ``serves``, ``fails``, ``is refused``, ``never answers``, ``crashes``, ``is lost``.
+    server: Server = _serves
     #: Shortest and longest run of a program in seconds.
     seconds: tuple[float, float] = (0.05, 5.0)
-    #: Shortest and longest life of a model server that nobody stops.
-    server_seconds: tuple[float, float] = (600.0, 86_400.0)
     #: Whether agents end programs at their MaxRuntimeInSeconds, as they should.
     obeys_max_runtime: bool = True
     attempts: dict[str, SimulatedAttempt] = field(default_factory=dict)
@@ -102,9 +112,8 @@ class SimulatedMachine:
         if order.attempt_id in self.attempts:
             self.started_twice.append(order.attempt_id)
             return
-        self.attempts[order.attempt_id] = SimulatedAttempt(
-            order, self._server(order) if isinstance(order, ServingOrder) else self._script(order)
-        )
+        script = self._served(order) if isinstance(order, ServingOrder) else self._script(order)
+        self.attempts[order.attempt_id] = SimulatedAttempt(order, script)
 
     def running(self) -> list[SimulatedAttempt]:
         """Return attempts whose program runs now."""
@@ -133,27 +142,46 @@ class SimulatedMachine:
         stopping = self._event("stopping", time, reason=reason.value)
         attempt.script = [*told, (time, stopping), (end, finished)]
 
-    def _server(self, order: ServingOrder) -> list[tuple[float, dict[str, Any]]]:
-        """Return the events of a model server: it serves until it is stopped, or fails as often as programs do."""
-        rng = self.rng
-        start = self.clock.monotonic()
-        ready = start + rng.uniform(0.01, 2.0)
-        end = start + rng.uniform(*self.server_seconds)
-        events = [
-            self._event("downloading", start),
-            self._event("starting", start, pid=4242, start_time=1.0),
-            self._event("ready", ready, address=f"unix:/run/m-{order.instance_id}.sock"),
+    def servers(self) -> list[ServingOrder]:
+        """Return the orders of model servers that run now."""
+        return [item.order for item in self.running() if isinstance(item.order, ServingOrder)]
+
+    def kill(self, attempt_id: str) -> None:
+        """Kill a program from outside; one that has ended is not touched."""
+        attempt, time = self.attempts[attempt_id], self.clock.monotonic()
+        if attempt.alive(time):
+            told = [item for item in attempt.script if item[0] <= time]
+            attempt.script = [*told, (time, self._unserved(time, signal=9, message="killed by SIGKILL"))]
+
+    def _served(self, order: ServingOrder) -> list[tuple[float, dict[str, Any]]]:
+        """Return what becomes of a model server until somebody ends it."""
+        start, fate = self.clock.monotonic(), self.server(order, self.rng)
+        ready = start + self.rng.uniform(0.02, 1.0)
+        script = [
+            (start, self._event("downloading", start)),
+            (start, self._event("starting", start, pid=1, start_time=start)),
         ]
-        fault = rng.random()
-        if fault < self.faults.fail:
-            events.pop()
-            end = ready
-        finished = self._event(
-            "finished", end, outcome="lost" if fault < self.faults.lost else "failed", stop_reason=None
-        )
-        finished |= {"exit_code": 1, "signal": None}
-        finished["failure"] = {"class": "AlgorithmError", "message": "the model server ended: exit code 1"}
-        return [*zip((start, start, ready), events, strict=False), (end, finished)]
+        if fate == "fails":
+            return [*script, (ready, self._unserved(ready, message="no model_fn"))]
+        if fate == "is refused":
+            end = self._unserved(ready, message="no such archive", kind="ClientError")
+            return [*script, (ready, end)]
+        if fate == "never answers":
+            at = start + order.startup_seconds
+            return [*script, (at, self._unserved(at, message="did not answer /ping"))]
+        script.append((ready, self._event("ready", ready, address=f"unix:/run/{order.instance_id}.sock")))
+        if fate == "crashes":
+            at = ready + self.rng.uniform(0.5, 30.0)
+            script.append((at, self._unserved(at, signal=11, message="killed by SIGSEGV")))
+        elif fate == "is lost":
+            at = ready + self.rng.uniform(0.5, 30.0)
+            script.append((at, self._event("finished", at, outcome="lost")))
+        return script
+
+    def _unserved(self, at: float, *, kind: str = "AlgorithmError", **more: Any) -> dict[str, Any]:
+        message = f"{more.pop('message')}; the last lines of its log: simulated"
+        failure = {"class": kind, "message": message}
+        return self._event("finished", at, outcome="failed", exit_code=1, failure=failure, **more)
 
     def _script(self, order: AttemptOrder) -> list[tuple[float, dict[str, Any]]]:
         rng, faults = self.rng, self.faults

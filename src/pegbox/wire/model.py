@@ -286,7 +286,7 @@ def _changed(shape: Mapping[str, Any], change: Mapping[str, Any]) -> Mapping[str
         return shape
     changed = {**shape, **change}
     if "enum" in change:
-        changed["enum"] = [*shape.get("enum", ()), *change["enum"]]
+        changed["enum"] = [*shape.get("enum", ()), *change["enum"]] if change["enum"] else []
     return changed
 
 
