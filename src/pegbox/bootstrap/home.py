@@ -41,6 +41,8 @@ class ServerFacts:
     account: str
     region: str
     bucket: str = DEFAULT_BUCKET
+    #: Where the home's gateway answers, when one runs.
+    runtime_url: str = ""
 
     @property
     def port(self) -> int:
@@ -98,7 +100,18 @@ class Home:
         Raises:
             HomeError: The folder under /tmp belongs to someone else.
         """
-        path = self.path / "run" / "agents.sock"
+        return self._socket("agents.sock")
+
+    def gateway_socket(self) -> Path:
+        """Return where the server connects to the gateway, chosen like the agents' socket.
+
+        Raises:
+            HomeError: The folder under /tmp belongs to someone else.
+        """
+        return self._socket("gateway.sock")
+
+    def _socket(self, name: str) -> Path:
+        path = self.path / "run" / name
         if len(os.fsencode(path)) <= SOCKET_PATH_BYTES:
             return path
         folder = Path(f"/tmp/pegbox-{os.geteuid()}-{self.id}")  # noqa: S108
@@ -109,7 +122,7 @@ class Home:
                 f"{folder} belongs to someone else; remove it, or set PEGBOX_HOME to a shorter path than {self.path}"
             )
         folder.chmod(0o700)
-        return folder / "agents.sock"
+        return folder / name
 
     def prepare(self) -> None:
         """Make the folder and its sub-folders, closed to other users.
@@ -330,7 +343,9 @@ def boot_id() -> str:
         return ""
 
 
-def facts_of_this_process(home: Home, url: str, *, version: str, account: str, region: str) -> ServerFacts:
+def facts_of_this_process(
+    home: Home, url: str, *, version: str, account: str, region: str, runtime_url: str = ""
+) -> ServerFacts:
     """Return the facts of a server that runs in this process."""
     return ServerFacts(
         url=url,
@@ -341,6 +356,7 @@ def facts_of_this_process(home: Home, url: str, *, version: str, account: str, r
         home=str(home.path),
         account=account,
         region=region,
+        runtime_url=runtime_url,
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import uuid
+import random
 
 from pegbox.errors import ApiError, ModelError
 from pegbox.wire.http import Response
@@ -15,8 +15,10 @@ RETRY_SECONDS = 1
 
 
 def request_id() -> str:
-    """Return a new id of a request."""
-    return str(uuid.uuid4())
+    """Return a new id of a request, in the form of a random UUID."""
+    # It tells requests apart and guards nothing; asking the system for random bytes each time would cost a call of it.
+    text = f"{random.getrandbits(128):032x}"
+    return f"{text[:8]}-{text[8:12]}-4{text[13:16]}-a{text[17:20]}-{text[20:]}"
 
 
 def error_answer(error: ApiError, identity: str) -> Response:

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import fcntl
 import hashlib
 import json
 import logging
@@ -186,6 +187,8 @@ class Capture:
         moment = time.strftime("%Y-%m-%d-%H-%M-%S", time.gmtime(now))
         name = f"{moment}-{int(now * 1000) % 1000:03d}-{uuid.uuid4()}.jsonl"
         descriptor = os.open(folder / name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o600)
+        # Tells a gateway that takes over that this file is still written.
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
         spool = self._spools[key] = _Spool(folder, name, descriptor, hour, now)
         return spool
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from functools import lru_cache
 from http import HTTPStatus
 from typing import Protocol
 
@@ -185,7 +186,7 @@ class Client(asyncio.Protocol):
         """
         if len(self._headers) >= HEAD_COUNT or len(name) + len(value) > HEAD_BYTES:
             raise ValueError("too many or too large headers")
-        self._headers.append((name.decode("latin-1").lower(), value.decode("latin-1")))
+        self._headers.append((_lower(name), value.decode("latin-1")))
 
     def on_headers_complete(self) -> None:
         """Decide whether the body may come."""
@@ -388,6 +389,16 @@ class Client(asyncio.Protocol):
     def _close(self) -> None:
         if self._transport is not None and not self.closed:
             self._transport.close()
+
+
+@lru_cache(maxsize=256)
+def _short(name: bytes) -> str:
+    return name.decode("latin-1").lower()
+
+
+def _lower(name: bytes) -> str:
+    """Return a header's name in lower case; clients use few different ones, so the short ones are remembered."""
+    return _short(name) if len(name) <= 64 else name.decode("latin-1").lower()
 
 
 def _head(status: int, headers: tuple[tuple[str, str], ...]) -> bytes:

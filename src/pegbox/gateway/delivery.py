@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import json
 import logging
 import os
@@ -44,8 +45,23 @@ def spooled(spool: Path) -> list[Path]:
 
 def deliver_leftover(file: Path) -> None:
     """Deliver a file that nobody writes any more; a record cut in the middle, whose request had no answer yet, is cut off."""
-    if _cut(file):
+    if not _is_written(file) and _cut(file):
         deliver(file.parent, file.name)
+
+
+def _is_written(file: Path) -> bool:
+    """Whether another process, a gateway that is ending, still writes a file."""
+    try:
+        descriptor = os.open(file, os.O_RDONLY)
+    except OSError:
+        return True
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
 
 
 def remove_if_empty(folder: Path) -> None:

@@ -45,6 +45,8 @@ END_SECONDS = 65.0
 #: Seconds between flushes of metrics, and between tries to deliver what could not be delivered.
 METRICS_SECONDS = 2.0
 LEFTOVER_SECONDS = 30.0
+#: Seconds for which a new gateway waits for the one that it replaces.
+LOCK_SECONDS = 15.0
 #: Connections that wait to be accepted.
 BACKLOG = 2048
 
@@ -118,12 +120,15 @@ class Gateway:
         """Finish what is in flight and end."""
         self._stop.set()
 
-    async def run(self, listener: socket.socket, ready: Callable[[], None]) -> None:
+    async def run(
+        self, listener: socket.socket, ready: Callable[[], None], retired: Callable[[], None]
+    ) -> None:
         """Serve until told to end or not needed any more.
 
         Args:
             listener: The bound socket.
             ready: Called once requests are answered.
+            retired: Called when nothing new is taken any more, so that another gateway may begin; what is in flight goes on.
         """
         for folder in ("metrics", "capture", "async"):
             (self._folder / folder).mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -146,14 +151,15 @@ class Gateway:
         _log.info("the gateway ends")
         server.close()
         self._front.end()
+        await self._queue.close()
+        await self._control.close()
+        retired()
         await self._finish_requests()
         for task in beside:
             task.cancel()
         await asyncio.wait(beside)
-        await self._queue.close()
         await self._in_tender(self._capture.tend, self._table.snapshot.endpoints, all_files=True)
         self._metrics.write(self._metrics.take())
-        await self._control.close()
         self._table.close()
         self._tender.shutdown()
         self._threads.shutdown()
@@ -300,39 +306,45 @@ def serve(place: Place, facts: Mapping[str, Any]) -> None:
 
     os.umask(0o077)
     lock = _lock(place.home / "gateway.lock")
+    told = place.home / "gateway.json"
+    host = f"[{place.host}]" if ":" in place.host else place.host
+
+    def ready() -> None:
+        data = {"url": f"http://{host}:{place.port}", **facts}
+        write_durably(told, json.dumps(data).encode() + b"\n")
+
+    def retired() -> None:
+        nonlocal lock
+        if lock >= 0:
+            with contextlib.suppress(OSError):
+                told.unlink()
+            os.close(lock)
+            lock = -1
+
+    async def main() -> None:
+        await Gateway(place).run(listener, ready, retired)
+
     try:
         _raise_file_limit()
         listener = _bind(place)
-        told = place.home / "gateway.json"
-        url = (
-            f"http://[{place.host}]:{place.port}"
-            if ":" in place.host
-            else f"http://{place.host}:{place.port}"
-        )
-
-        async def main() -> None:
-            gateway = Gateway(place)
-            await gateway.run(
-                listener, lambda: write_durably(told, json.dumps({"url": url, **facts}).encode() + b"\n")
-            )
-
-        try:
-            uvloop.run(main())
-        finally:
-            with contextlib.suppress(OSError):
-                told.unlink()
+        uvloop.run(main())
     finally:
-        os.close(lock)
+        retired()
 
 
 def _lock(path: Path) -> int:
+    """Take the lock that makes this process the home's gateway, waiting a while for one that is just ending."""
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        os.close(descriptor)
-        raise HomeInUse(f"{path.parent} has a gateway already") from error
-    return descriptor
+    deadline = time.monotonic() + LOCK_SECONDS
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return descriptor
+        except OSError as error:
+            if time.monotonic() > deadline:
+                os.close(descriptor)
+                raise HomeInUse(f"{path.parent} has a gateway already") from error
+        time.sleep(0.01)
 
 
 def _bind(place: Place) -> socket.socket:

@@ -28,9 +28,7 @@ BAD_SECONDS = 1.0
 PATIENCE_SECONDS = 10.0
 
 #: States in which an endpoint answers.
-_ANSWERING = frozenset(
-    {"InService", "Updating", "SystemUpdating", "RollingBack", "UpdateRollbackFailed", "OutOfService"}
-)
+_ANSWERING = frozenset({"InService", "Updating", "SystemUpdating", "RollingBack", "UpdateRollbackFailed"})
 
 
 class Instance:

@@ -120,7 +120,9 @@ def _endpoint(name: str, data: Mapping[str, Any]) -> EndpointRoute:
         status=str(data["status"]),
         variants=tuple(_variant(item) for item in data["variants"]),
         capture=_capture(capture) if capture else None,
-        asynchronous=_asynchronous(asynchronous) if asynchronous else None,
+        asynchronous=_asynchronous(asynchronous)
+        if asynchronous and asynchronous.get("output_path")
+        else None,
     )
 
 
