@@ -33,6 +33,7 @@ from pegbox.engine.handlers import (
     StopTraining,
     StopTuning,
 )
+from pegbox.engine.hosting.commands import HostingCommands
 from pegbox.engine.parts import Parts
 from pegbox.errors import ApiError, ResourceInUse
 from pegbox.executors.simulated import Faults, SimulatedExecutor, SimulatedMachine
@@ -48,6 +49,7 @@ from pegbox.testing.simulated_ports import (
     Strategy,
     cheap_strategy,
 )
+from pegbox.testing.simulated_routes import SimulatedGateway, SimulatedRoutes
 
 SECRET = b"simulated secret of 32 bytes ...."
 IMAGE = "000000000000.dkr.ecr.us-east-1.amazonaws.com/pegbox-simulated:latest"
@@ -100,6 +102,7 @@ class World:
         self.clock = FakeClock()
         self.machine = SimulatedMachine(self.clock, random.Random(seed + 1), faults or Faults())
         self.artifacts = SimulatedArtifacts(self.machine)
+        self.gateway = SimulatedGateway(self.clock, random.Random(seed + 3))
         self.store = FlakyStore(store or MemoryStore(), random.Random(seed + 2), self.dangers.refused_commit)
         self.strategy = strategy
         self.parts = Parts(
@@ -129,9 +132,15 @@ class World:
         self.executor = SimulatedExecutor(self.machine)
         share = 0.02 if self.dangers.crash else 0.0
         self.suggester = SimulatedSuggester(self.clock, self.rng, self.strategy, faults=share)
-        self.controller = Controller(self.parts, self.executor, self.suggester, SimulatedLogs())
+        self.routes = SimulatedRoutes(self.gateway)
+        logs = SimulatedLogs()
+        self.controller = Controller(
+            self.parts, self.executor, self.suggester, logs, serving_logs=logs, routes=self.routes
+        )
         self.commands = Commands(self.parts, self.controller.post)
+        self.hosting = HostingCommands(self.parts, self.controller.post)
         self.executor.open(self.controller.report)
+        self.routes.open(self.controller.drained)
         self._open.clear()
         self.wake = self.clock.monotonic()
 
@@ -146,6 +155,7 @@ class World:
         self._pass_time()
         self.suggester.deliver()
         self.executor.deliver()
+        self.routes.deliver()
         self._arm()
         try:
             self.wake = self.controller.step()
@@ -153,6 +163,7 @@ class World:
             self.outcome.crashes += 1
             self._settle_answers()
             self.executor.close()
+            self.routes.close()
             self.boot()
         finally:
             set_hook(None)
@@ -180,12 +191,17 @@ class World:
 
     def quiet(self) -> bool:
         """Return whether nothing is left to happen."""
-        waits = (self.machine.next_time(), self.suggester.next_time())
+        waits = (self.machine.next_time(), self.suggester.next_time(), self.routes.next_time())
         return not unfinished(self.store.reader) and all(at is None for at in waits) and not self._open
 
     def _pass_time(self) -> None:
         now = self.clock.monotonic()
-        times = [self.machine.next_time(), self.suggester.next_time(), self.wake]
+        times = [
+            self.machine.next_time(),
+            self.suggester.next_time(),
+            self.routes.next_time(),
+            self.wake,
+        ]
         if self.controller.waiting():
             times.append(now)
         following = min((at for at in times if at is not None), default=now + 1.0)

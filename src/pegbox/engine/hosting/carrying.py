@@ -190,9 +190,21 @@ def _end(picture: HostingPicture, work: Work, active: ActiveEndpoint, instance: 
     slot = (instance.generation, instance.variant)
     active.retry_at[slot] = work.time + machine.backoff(active.snapshot().tries(slot))
     while len(active.ended) > KEPT_INSTANCES:
-        oldest = active.ended.pop(0)
-        work.tx.delete_instance(oldest.id)
-        work.effects.append(DeleteInstanceLogs(oldest.endpoint_id, oldest.id))
+        _forget_row(work, active.ended.pop(0))
+
+
+def _forget_row(work: Work, instance: EndpointInstance) -> None:
+    work.tx.delete_instance(instance.id)
+    work.effects.append(DeleteInstanceLogs(instance.endpoint_id, instance.id))
+
+
+def _remove(picture: HostingPicture, work: Work, endpoint: Endpoint) -> None:
+    """Remove an endpoint of which nothing is left; the logs of some instances of its name stay."""
+    for instance in work.tx.instances_named(endpoint.name)[:-KEPT_INSTANCES]:
+        _forget_row(work, instance)
+    work.tx.delete_endpoint(endpoint.id)
+    del picture.endpoints[endpoint.id]
+    work.rerouted = True
 
 
 def _carry_out(
@@ -214,9 +226,7 @@ def _carry_out(
     elif isinstance(instruction, Stop):
         _stop(parts, work, active, instruction.instance)
     elif isinstance(instruction, Remove):
-        work.tx.delete_endpoint(active.record.id)
-        del picture.endpoints[active.record.id]
-        work.rerouted = True
+        _remove(picture, work, active.record)
     else:
         active.record = _changed(active.record, instruction, work)
         save_endpoint(work, active)
