@@ -4,7 +4,7 @@ One *chain* is one algorithm tuned alone, one training job at a time, from one s
 models at the values that Pegbox's search suggests. With one training job at a time the search within a definition does not depend
 on when its turns come, so that every rule that shares out a budget can be played on the same chains.
 
-    python benchmarks/data/record_several_algorithms.py [--seeds 24] [--length 30]
+    python benchmarks/data/record_several_algorithms.py [--seeds 24] [--length 30] [--cases digits,cancer,diabetes]
 """
 
 from __future__ import annotations
@@ -19,16 +19,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from sklearn.datasets import load_breast_cancer, load_digits
+from sklearn.datasets import load_breast_cancer, load_diabetes, load_digits
 from sklearn.decomposition import PCA
-from sklearn.ensemble import ExtraTreesClassifier, GradientBoostingClassifier
+from sklearn.ensemble import ExtraTreesClassifier, GradientBoostingClassifier, GradientBoostingRegressor
+from sklearn.kernel_ridge import KernelRidge
 from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import StratifiedKFold, cross_val_score
+from sklearn.model_selection import KFold, StratifiedKFold, cross_val_score
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
-from sklearn.svm import SVC
+from sklearn.svm import SVC, SVR
 
 from pegbox.space import ContinuousRange, IntegerRange, Scaling, Space
 from pegbox.strategies import Memory, Observation, suggest
@@ -54,6 +55,7 @@ class Case:
 
     data: Callable[[], tuple[Any, Any]]
     scoring: str
+    folds: Any
     algorithms: Mapping[str, Algorithm]
 
 
@@ -68,6 +70,11 @@ def _cancer() -> tuple[Any, Any]:
     return StandardScaler().fit_transform(features), labels
 
 
+def _diabetes() -> tuple[Any, Any]:
+    features, target = load_diabetes(return_X_y=True)
+    return StandardScaler().fit_transform(features), target
+
+
 def _real(name: str, low: float, high: float, scaling: Scaling = LOG) -> ContinuousRange:
     return ContinuousRange(name, low, high, scaling)
 
@@ -80,6 +87,7 @@ CASES = {
     "digits": Case(
         _digits,
         "accuracy",
+        StratifiedKFold(3, shuffle=True, random_state=0),
         {
             "svc": Algorithm(
                 Space([_real("C", 1e-3, 1e3), _real("gamma", 1e-4, 1e1), _whole("components", 2, 60)]),
@@ -110,6 +118,7 @@ CASES = {
     "cancer": Case(
         _cancer,
         "neg_log_loss",
+        StratifiedKFold(3, shuffle=True, random_state=0),
         {
             "logistic": Algorithm(
                 Space([_real("C", 1e-4, 1e3), _whole("components", 2, 30)]),
@@ -129,6 +138,39 @@ CASES = {
                      _real("sample", 0.2, 1.0, LINEAR)]
                 ),
                 lambda v: GradientBoostingClassifier(
+                    n_estimators=30,
+                    learning_rate=v["rate"],
+                    max_depth=v["depth"],
+                    max_features=v["features"],
+                    subsample=v["sample"],
+                    random_state=0,
+                ),
+            ),
+        },
+    ),
+    # Recorded after the rule had been chosen on the other two.
+    "diabetes": Case(
+        _diabetes,
+        "neg_root_mean_squared_error",
+        KFold(3, shuffle=True, random_state=0),
+        {
+            "vectors": Algorithm(
+                Space([_real("C", 1e-2, 1e4), _real("gamma", 1e-5, 1e1), _real("epsilon", 1e-2, 1e2)]),
+                lambda v: SVR(C=v["C"], gamma=v["gamma"], epsilon=v["epsilon"]),
+            ),
+            "kernel": Algorithm(
+                Space([_real("alpha", 1e-4, 1e2), _real("gamma", 1e-6, 1e1), _whole("components", 1, 10)]),
+                lambda v: make_pipeline(
+                    PCA(v["components"], random_state=0),
+                    KernelRidge(alpha=v["alpha"], gamma=v["gamma"], kernel="rbf"),
+                ),
+            ),
+            "boosting": Algorithm(
+                Space(
+                    [_real("rate", 0.01, 1.0), _whole("depth", 1, 6), _real("features", 0.1, 1.0),
+                     _real("sample", 0.2, 1.0, LINEAR)]
+                ),
+                lambda v: GradientBoostingRegressor(
                     n_estimators=30,
                     learning_rate=v["rate"],
                     max_depth=v["depth"],
@@ -159,21 +201,25 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--seeds", type=int, default=24)
     parser.add_argument("--length", type=int, default=30)
+    parser.add_argument("--cases", default=",".join(CASES))
     options = parser.parse_args()
     warnings.filterwarnings("ignore")
     target = HERE / "several_algorithms.json"
-    cases: dict[str, dict[str, list[list[float]]]] = {
-        name: {algorithm: [] for algorithm in case.algorithms} for name, case in CASES.items()
-    }
+    cases: dict[str, dict[str, list[list[float]]]] = json.loads(target.read_text()) if target.exists() else {}
+    wanted = {name: CASES[name] for name in options.cases.split(",")}
+    cases |= {name: {algorithm: [] for algorithm in case.algorithms} for name, case in wanted.items()}
     began = time.monotonic()
-    data = {name: case.data() for name, case in CASES.items()}
-    folds = StratifiedKFold(3, shuffle=True, random_state=0)
+    data = {name: case.data() for name, case in wanted.items()}
     for seed in range(options.seeds):
-        for name, case in CASES.items():
+        for name, case in wanted.items():
             features, labels = data[name]
 
-            def evaluate(model: Any, case: Case = case, features: Any = features, labels: Any = labels) -> float:
-                return float(cross_val_score(model, features, labels, cv=folds, scoring=case.scoring).mean())
+            def evaluate(
+                model: Any, case: Case = case, features: Any = features, labels: Any = labels
+            ) -> float:
+                return float(
+                    cross_val_score(model, features, labels, cv=case.folds, scoring=case.scoring).mean()
+                )
 
             for algorithm, parts in case.algorithms.items():
                 cases[name][algorithm].append(chain(parts, evaluate, seed, options.length))

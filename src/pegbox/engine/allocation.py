@@ -1,15 +1,36 @@
 """Whose turn it is: how the training jobs of one tuning job are shared out among several definitions. Pure.
 
-The rule: see ``docs/several_algorithms.md``.
+==========  ==============================================================================================
+symbol      meaning
+==========  ==============================================================================================
+k           number of definitions
+n_d, N      trials launched of definition d, and of all
+q_d         share of all observed values that are no better than the best one of d
+==========  ==============================================================================================
+
+Each definition starts with ``START`` trials. Then the next one is that of the greatest
+
+    q_d + C sqrt(ln N / n_d),    C = 0.5,
+
+but first one that has had less than a fifth of an equal share, N / (5 k). The form is UCB1's (Auer, Cesa-Bianchi and Fischer,
+"Finite-time analysis of the multiarmed bandit problem", 2002) with the rank of the best value in the place of the mean: what
+counts is the best trial of the whole job, and ranks need no scale, only a direction. Reasons and measurements:
+``docs/several_algorithms.md``. Nothing is random, so that a decision can be made again from what was known.
 """
 
 from __future__ import annotations
 
+import bisect
+import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 #: Trials that each definition gets before results count.
 START = 3
+#: Weight of what is not known yet, C.
+CURIOSITY = 0.5
+#: Part of an equal share that every definition gets, however it fares.
+LEAST_SHARE = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,24 +59,57 @@ class Turn:
 
 
 def next_turns(arms: Sequence[Arm], count: int, *, maximize: bool) -> list[Turn]:
-    """Return whose turn it is for the next ``count`` trials, as if they were launched one after the other."""
-    found: list[Turn] = []
-    now = list(arms)
+    """Return whose turn it is for the next ``count`` trials, launched one after the other before any of them ends.
+
+    Args:
+        arms: One for each definition.
+        count: How many trials.
+        maximize: Whether larger objectives are better.
+    """
+    standing = _standings(arms, maximize=maximize)
+    launched = [arm.launched for arm in arms]
+    room = [math.inf if arm.room is None else arm.room for arm in arms]
+    found = []
     for _ in range(count):
-        turn = next_turn(now, maximize=maximize)
+        turn = _turn(arms, standing, launched, room)
+        launched[turn.definition] += 1
+        room[turn.definition] -= 1
         found.append(turn)
-        arm = now[turn.definition]
-        room = None if arm.room is None else max(0, arm.room - 1)
-        now[turn.definition] = replace(arm, launched=arm.launched + 1, room=room)
     return found
 
 
-def next_turn(arms: Sequence[Arm], *, maximize: bool) -> Turn:
-    """Return whose turn it is."""
-    places = range(len(arms))
-    open_ = [p for p in places if arms[p].room != 0] or list(places)
-    fit = [p for p in open_ if not arms[p].barren] or open_
-    fewest = min(fit, key=lambda p: (arms[p].launched, p))
-    if arms[fewest].launched < START:
-        return Turn(fewest, f"start: trial {arms[fewest].launched + 1} of {START}")
-    return Turn(fewest, "equal")
+def _standings(arms: Sequence[Arm], *, maximize: bool) -> list[float | None]:
+    """Return q of each definition, None for those without a value."""
+    sign = 1.0 if maximize else -1.0
+    values = [[sign * value for value in arm.objectives if value is not None] for arm in arms]
+    everything = sorted(value for own in values for value in own)
+    return [bisect.bisect_right(everything, max(own)) / len(everything) if own else None for own in values]
+
+
+def _turn(
+    arms: Sequence[Arm], standing: Sequence[float | None], launched: Sequence[int], room: Sequence[float]
+) -> Turn:
+    """Return one decision; of equals, the one with fewer trials, then the first."""
+    places = [place for place in range(len(arms)) if room[place] > 0] or list(range(len(arms)))
+    fit = [place for place in places if not arms[place].barren] or places
+    fewest = min(fit, key=lambda place: (launched[place], place))
+    if launched[fewest] < START:
+        return Turn(fewest, f"start: training job {launched[fewest] + 1} of {START}")
+    # One whose first trials all still run says nothing yet; more of them would only fill the slots.
+    known = [place for place in fit if standing[place] is not None]
+    if not known:
+        return Turn(fewest, "no results yet: the one with the fewest training jobs")
+    total = sum(launched)
+    lagging = min(known, key=lambda place: (launched[place], place))
+    if launched[lagging] < LEAST_SHARE * total / len(arms):
+        return Turn(lagging, f"least share: {launched[lagging]} of {total} training jobs were its own")
+    scores = {
+        place: (standing[place] or 0.0) + CURIOSITY * math.sqrt(math.log(total) / launched[place])
+        for place in known
+    }
+    chosen = max(known, key=lambda place: (scores[place], -launched[place], -place))
+    return Turn(
+        chosen,
+        f"score {scores[chosen]:.3f}: {standing[chosen] or 0.0:.0%} of all values are no better than its best, "
+        f"{launched[chosen]} of {total} training jobs were its own",
+    )
