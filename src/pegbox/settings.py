@@ -98,6 +98,14 @@ class Settings:
     allowed_hosts: tuple[str, ...] = _setting(
         (), "Names besides the loopback ones that a Host header may carry, for a tunnel or a proxy."
     )
+    runtime_port: int = _setting(
+        0,
+        "Port the gateway to endpoints listens on; 0 chooses a free one at the server's first start and keeps it.",
+        _port,
+    )
+    capture_free_percent: float = _setting(
+        5.0, "Data capture pauses while less than this share of a disk is free, in percent.", _at_least(0)
+    )
     s3_port: int = _setting(
         0, "Port of `pegbox server start --s3`; 0 chooses a free one at its first start and keeps it.", _port
     )

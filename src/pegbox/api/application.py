@@ -16,8 +16,8 @@ from starlette.requests import ClientDisconnect
 from starlette.requests import Request as HttpRequest
 from starlette.responses import JSONResponse
 from starlette.responses import Response as HttpResponse
-from starlette.routing import Route
-from starlette.types import Receive, Scope, Send
+from starlette.routing import Mount, Route
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from pegbox.api.dispatch import Table
 from pegbox.api.doorman import Doorman
@@ -48,6 +48,8 @@ class Served:
     max_body_bytes: int = 16 * 2**20
     #: Names besides the loopback ones that Host may carry.
     allowed_hosts: Sequence[str] = ()
+    #: Takes invocations of endpoints; None where there is no gateway.
+    runtime: ASGIApp | None = None
 
 
 def create_app(served: Served) -> Starlette:
@@ -56,9 +58,11 @@ def create_app(served: Served) -> Starlette:
     async def health(request: HttpRequest) -> HttpResponse:
         return JSONResponse({"version": served.version, "home_id": served.home_id})
 
+    runtime = [Mount("/endpoints", served.runtime)] if served.runtime is not None else []
     return Starlette(
         routes=[
             Route("/healthz", health, methods=["GET"]),
+            *runtime,
             Route("/{path:path}", _Door(served)),
         ],
         middleware=[Middleware(Doorman, allowed=served.allowed_hosts)],

@@ -24,8 +24,8 @@ from pathlib import Path
 from typing import Any
 
 from pegbox import __version__
-from pegbox.bootstrap.home import Home, boot_id, process_start, read_json, write_private
-from pegbox.errors import HomeError, ServerError
+from pegbox.bootstrap.home import PORT_RANGE, Home, boot_id, process_start, read_json, write_private
+from pegbox.errors import HomeError, PortTaken, ServerError
 from pegbox.ports.routes import Drained
 
 _log = logging.getLogger("pegbox.server.gateway")
@@ -175,7 +175,7 @@ class GatewayRoutes:
 
     def describe(self) -> dict[str, Any]:
         """Return facts about the gateway, as plain JSON data."""
-        facts = _living(self._home)
+        facts = living_gateway(self._home)
         return {
             "url": self.url,
             "state": "running" if facts else "stopped",
@@ -197,7 +197,7 @@ class GatewayRoutes:
     def _step(self) -> None:
         """Talk to the gateway until it ends, or start one, or wait until one is needed."""
         self._write_again()
-        facts = _living(self._home)
+        facts = living_gateway(self._home)
         connection = self._connect() if facts else None
         if connection is not None and facts is not None:
             with contextlib.closing(connection):
@@ -291,7 +291,7 @@ class GatewayRoutes:
             time.sleep(OVERLAP_SECONDS)
         connection.sendall(_line({"type": "end"}))
         deadline = time.monotonic() + WORD_SECONDS
-        while _living(self._home) == facts and not self._closing:
+        while living_gateway(self._home) == facts and not self._closing:
             if time.monotonic() > deadline:
                 _kill(self._home, int(facts["pid"]), signal.SIGKILL)
             time.sleep(0.02)
@@ -304,7 +304,7 @@ class GatewayRoutes:
 
     def _wait_for_start(self) -> None:
         deadline = time.monotonic() + READY_SECONDS
-        while not self._closing and time.monotonic() < deadline and _living(self._home) is None:
+        while not self._closing and time.monotonic() < deadline and living_gateway(self._home) is None:
             if self._process is None or self._process.poll() is not None:
                 if self._needed():
                     self._ended()
@@ -403,11 +403,29 @@ def _port(home: Home, policy: GatewayPolicy) -> int:
         if not (text.isdigit() and 0 < int(text) < 65536):
             raise HomeError(f"{file} holds {text!r}, which is no port; delete the file")
         return int(text)
-    with home.listen(policy.host, 0, file_name=PORT_FILE, setting="runtime_port") as chosen:
-        return int(chosen.getsockname()[1])
+    port = _free_port(home, policy.host)
+    write_private(file, f"{port}\n".encode())
+    return port
 
 
-def _living(home: Home) -> Mapping[str, Any] | None:
+def _free_port(home: Home, host: str) -> int:
+    """Return a free port, from a place of its own in the range that homes choose from."""
+    low, high = PORT_RANGE
+    start = int(home.id[::-1], 16) % (high - low)
+    last: OSError | None = None
+    for step in range(200):
+        port = low + (start + step * 7) % (high - low)
+        # Without SO_REUSEADDR: with it the server's own port, bound but not listened on yet, would look free.
+        with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+            try:
+                probe.bind((host, port))
+                return port
+            except OSError as error:
+                last = error
+    raise PortTaken(f"no free port found on {host} between {low} and {high}: {last}")
+
+
+def living_gateway(home: Home) -> Mapping[str, Any] | None:
     """Return what ``gateway.json`` says if its process lives."""
     facts = read_json(home.path / "gateway.json")
     try:
@@ -420,7 +438,7 @@ def _living(home: Home) -> Mapping[str, Any] | None:
 
 
 def _kill(home: Home, pid: int, number: signal.Signals) -> None:
-    facts = _living(home)
+    facts = living_gateway(home)
     if facts is not None and facts["pid"] == pid:
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, number)

@@ -34,8 +34,10 @@ if TYPE_CHECKING:
     from starlette.applications import Starlette
 
     from pegbox.artifacts.keyring import Keyring
+    from pegbox.bootstrap.gateway import GatewayRoutes
     from pegbox.bootstrap.s3 import S3Endpoint
     from pegbox.engine import Engine
+    from pegbox.ports.routes import Routes
 
 _log = logging.getLogger("pegbox.server")
 
@@ -65,11 +67,15 @@ class Control:
         auto: Whether a script started it, so that it ends by itself when there is nothing to do.
         engine: Its engine.
         s3: Its buckets over S3, or the address of another endpoint.
+        gateway: The gateway beside it.
     """
 
-    def __init__(self, home: Home, auto: bool, engine: Engine, s3: S3Endpoint | str) -> None:
+    def __init__(
+        self, home: Home, auto: bool, engine: Engine, s3: S3Endpoint | str, gateway: GatewayRoutes
+    ) -> None:
         self._home = home
         self._engine = engine
+        self._gateway = gateway
         self._s3 = s3
         self._loop: asyncio.AbstractEventLoop | None = None
         self._auto = auto and not home.keep_file.exists()
@@ -86,9 +92,10 @@ class Control:
         self._touched = time.monotonic()
 
     def keep(self) -> None:
-        """Stay until told to stop, after a restart too."""
+        """Stay until told to stop, after a restart too, and have the gateway stay beside."""
         write_private(self._home.keep_file, b"")
         self._auto = False
+        self._gateway.ensure()
 
     def offer_s3(self) -> None:
         """Offer the buckets over S3, after a restart too; called from request threads."""
@@ -131,6 +138,7 @@ class Control:
             "busy": self._engine.busy(),
             "started_at": self._started,
             "s3": self._s3 if isinstance(self._s3, str) else self._s3.url,
+            "gateway": self._gateway.describe(),
             "python": sys.executable,
         }
 
@@ -181,6 +189,7 @@ def _serve_locked(
     s3: bool,
     ready: Callable[[ServerFacts], None] | None,
 ) -> None:
+    from pegbox.bootstrap.gateway import GatewayPolicy, GatewayRoutes
     from pegbox.bootstrap.http_server import HttpServer
     from pegbox.bootstrap.keys import open_keyring
     from pegbox.bootstrap.s3 import S3Endpoint
@@ -189,10 +198,20 @@ def _serve_locked(
     secret = home.make_secret()
     listener = stack.enter_context(home.listen(settings.host, settings.port))
     keyring = open_keyring(home.path, region=settings.region, account=settings.account)
-    engine = open_engine(stack, home, settings, secret)
+    gateway = GatewayRoutes(
+        home,
+        GatewayPolicy(
+            host=settings.host,
+            port=settings.runtime_port,
+            allowed_hosts=settings.allowed_hosts,
+            capture_free_percent=settings.capture_free_percent,
+            log_level=settings.log_level,
+        ),
+    )
+    engine = open_engine(stack, home, settings, secret, gateway)
     endpoint = S3Endpoint(home, credentials, host=settings.host, port=settings.s3_port)
-    control = Control(home, auto, engine, settings.s3_endpoint_url or endpoint)
-    app = open_app(stack, home, settings, credentials, secret, engine, control, keyring)
+    control = Control(home, auto, engine, settings.s3_endpoint_url or endpoint, gateway)
+    app = open_app(stack, home, settings, credentials, secret, engine, control, keyring, gateway)
     engine.start()
 
     async def after_start() -> None:
@@ -204,6 +223,7 @@ def _serve_locked(
                 version=__version__,
                 account=settings.account,
                 region=settings.region,
+                runtime_url=gateway.url,
             )
             home.write_facts(facts)
             _log.info("ready at %s", facts.url)
@@ -225,7 +245,9 @@ def _serve_locked(
         raise server.fault
 
 
-def open_engine(stack: ExitStack, home: Home, settings: Settings, secret: bytes) -> Engine:
+def open_engine(
+    stack: ExitStack, home: Home, settings: Settings, secret: bytes, routes: Routes | None = None
+) -> Engine:
     """Return the engine over the rooms of this machine; they are closed when the stack is left."""
     from pegbox.artifacts import LocalArtifacts
     from pegbox.domain.names import Realm
@@ -266,6 +288,7 @@ def open_engine(stack: ExitStack, home: Home, settings: Settings, secret: bytes)
             grace_seconds=settings.grace_seconds,
             compute_ahead=settings.compute_ahead,
         ),
+        routes=routes,
     )
     stack.callback(engine.close)
     return engine
@@ -280,11 +303,13 @@ def open_app(
     engine: Engine,
     control: Control,
     keyring: Keyring,
+    gateway: GatewayRoutes,
 ) -> Starlette:
     """Return the HTTP application over an engine."""
     from pegbox.api import Served, create_app
     from pegbox.api.dispatch import dispatch_table
     from pegbox.api.extension import SERVICE, extension_model
+    from pegbox.api.runtime_proxy import RuntimeProxy
     from pegbox.bootstrap.keys import KeyAdministration
     from pegbox.wire import PageTokens, Service, Verifier, load_models
 
@@ -310,6 +335,7 @@ def open_app(
             home_id=home.id,
             max_body_bytes=settings.max_request_mb * 2**20,
             allowed_hosts=settings.allowed_hosts,
+            runtime=RuntimeProxy(gateway.url, gateway.ensure, threads),
         )
     )
 

@@ -68,6 +68,7 @@ def examine(as_json: bool) -> int:
         _schema,
         _port,
         _server,
+        _gateway,
     )
     findings = [_guarded(check, home) for check in checks]
     if as_json:
@@ -224,3 +225,22 @@ def _server(home: Home) -> Finding:
             "Run: pegbox server stop",
         )
     return Finding("server", "ok", f"answers at {facts.url}")
+
+
+def _gateway(home: Home) -> Finding:
+    from pegbox import __version__
+    from pegbox.bootstrap.gateway import PORT_FILE, living_gateway
+
+    file = home.path / PORT_FILE
+    facts = living_gateway(home)
+    if facts is None:
+        return Finding("gateway", "ok", "not running; it is started when an endpoint needs it")
+    if facts["version"] != __version__:
+        words = f"version {facts['version']}, this command is {__version__}"
+        return Finding("gateway", "note", words, "The server replaces it at its next start.")
+    port = str(facts["url"]).rsplit(":", 1)[1]
+    if file.read_text(errors="replace").strip() != port:
+        return Finding(
+            "gateway", "note", f"answers at {facts['url']}", "Restart the server to have it moved."
+        )
+    return Finding("gateway", "ok", f"answers at {facts['url']}")

@@ -26,7 +26,7 @@ MISLEADING = (
 )
 
 #: Services whose endpoint is the server, as AWS's variables name them.
-_SERVICES = ("SAGEMAKER", "SAGEMAKER_RUNTIME", "CLOUDWATCH_LOGS", "CLOUDWATCH", "IAM", "STS")
+_SERVICES = ("SAGEMAKER", "CLOUDWATCH_LOGS", "CLOUDWATCH", "IAM", "STS")
 
 
 def start_server(auto: bool, s3: bool, as_json: bool) -> None:
@@ -83,6 +83,10 @@ def print_status(as_json: bool) -> None:
         )
         if server.get("s3"):
             shown["s3"] = server["s3"]
+        gateway = server.get("gateway")
+        if gateway:
+            process = f", process {gateway['pid']}" if gateway["pid"] else ""
+            shown["gateway"] = f"{gateway['state']} at {gateway['url']}{process}"
     print_facts(shown)
 
 
@@ -136,6 +140,7 @@ def client_variables(home: Home, facts: ServerFacts) -> dict[str, str]:
     s3 = _s3_url(home, facts)
     return {
         **{f"AWS_ENDPOINT_URL_{service}": facts.url for service in _SERVICES},
+        "AWS_ENDPOINT_URL_SAGEMAKER_RUNTIME": facts.runtime_url or facts.url,
         **({"AWS_ENDPOINT_URL_S3": s3} if s3 else {}),
         "AWS_EC2_METADATA_DISABLED": "true",
         "AWS_ACCESS_KEY_ID": credentials.access_key_id,
@@ -159,4 +164,5 @@ def _state(state: str, home: Home, facts: ServerFacts | None) -> dict[str, Any]:
         "url": facts.url if facts else None,
         "home": str(home.path),
         "version": facts.version if facts else None,
+        "runtime_url": facts.runtime_url if facts else None,
     }

@@ -57,6 +57,11 @@ class Control:
         self._writers: set[asyncio.StreamWriter] = set()
         self._server: asyncio.Server | None = None
 
+    @property
+    def connected(self) -> bool:
+        """Whether a server speaks to the gateway."""
+        return bool(self._writers)
+
     async def open(self) -> None:
         """Listen, readable for this user alone. The lock on the home was taken: a socket that is there is a dead one's.
 

@@ -8,6 +8,7 @@ import errno
 import fcntl
 import json
 import logging
+import math
 import os
 import resource
 import signal
@@ -40,6 +41,9 @@ _log = logging.getLogger("pegbox.gateway")
 BODY_BYTES = 25 * 2**20
 #: Seconds without endpoints after which the gateway ends, unless the home's file ``keep`` is there.
 IDLE_SECONDS = 60.0
+#: The same where no server speaks to it, without that file and with it.
+ORPHAN_SECONDS = 3.0
+KEPT_SECONDS = 600.0
 #: Seconds that requests in flight have when the gateway ends.
 END_SECONDS = 65.0
 #: Seconds between flushes of metrics, and between tries to deliver what could not be delivered.
@@ -185,13 +189,18 @@ class Gateway:
             self._queue.look()
             self._front.sweep()
             now = time.monotonic()
-            if self._table.snapshot.endpoints or (self._place.home / "keep").exists() or self._front.tasks:
+            if self._table.snapshot.endpoints or self._front.tasks or not self._queue.empty:
                 needed_at = now
+            kept = (self._place.home / "keep").exists()
+            if self._control.connected:
+                patience = math.inf if kept else self._place.idle_seconds
+            else:
+                patience = KEPT_SECONDS if kept else min(ORPHAN_SECONDS, self._place.idle_seconds)
             if _identity(self._place.home) != identity:
                 _log.error("the home has vanished")
                 os._exit(1)
-            if now - needed_at >= self._place.idle_seconds:
-                _log.info("no endpoints for %g s", self._place.idle_seconds)
+            if now - needed_at >= patience:
+                _log.info("no endpoints for %g s", now - needed_at)
                 self.end()
 
     async def _tend(self) -> None:
