@@ -163,6 +163,15 @@ def test_facts_are_plain_json(home: Home) -> None:
     """server.json has the names that clients read."""
     home.write_facts(facts_of_this_process(home, "http://127.0.0.1:1", version="1", account="0", region="r"))
     data = json.loads((home.path / "server.json").read_text())
-    assert {"url", "pid", "start_time", "boot_id", "version", "home", "account", "region", "bucket"} == set(
-        data
-    )
+    assert {
+        "url",
+        "pid",
+        "start_time",
+        "boot_id",
+        "version",
+        "home",
+        "account",
+        "region",
+        "bucket",
+        "runtime_url",
+    } == set(data)
