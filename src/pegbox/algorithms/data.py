@@ -149,10 +149,11 @@ def _form(content_type: str, first: str, channel: str, how: Reading) -> tuple[st
 def _sniff(path: str) -> str:
     with open(path, "rb") as stream:
         head = stream.read(4096)
-    if head[:4] == recordio.MAGIC.to_bytes(4, "little"):
-        return RECORDIO
     if head[:4] == b"PAR1":
         return PARQUET
+    if head[:4] == recordio.MAGIC.to_bytes(4, "little") or b"\0" in head:
+        # No text has zero bytes; records are the only other form, and their reader says what is wrong.
+        return RECORDIO
     return LIBSVM if _LIBSVM_LINE.match(head.split(b"\n", 1)[0]) else CSV
 
 
