@@ -10,7 +10,14 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from pegbox.domain.names import TRAINING_KIND, TUNING_KIND, parse_arn
+from pegbox.domain.names import (
+    CONFIG_KIND,
+    ENDPOINT_KIND,
+    MODEL_KIND,
+    TRAINING_KIND,
+    TUNING_KIND,
+    parse_arn,
+)
 from pegbox.domain.records import Attempt, TuningJob
 from pegbox.domain.statuses import StopReason, TuningStatus
 from pegbox.engine.active import ActiveTraining, Picture
@@ -26,7 +33,7 @@ from pegbox.engine.reports import stop_training
 from pegbox.engine.specs import read_rules, read_tuning
 from pegbox.engine.warm_start import taken_over_notices
 from pegbox.errors import ResourceInUse, ResourceLimitExceeded, ResourceNotFound, ValidationException
-from pegbox.ports.store import Page, Reader
+from pegbox.ports.store import Page, Reader, Rows
 
 #: Tags that a resource may carry.
 MAX_TAGS = 50
@@ -294,35 +301,45 @@ def _no_training(name: str) -> ResourceNotFound:
     return ResourceNotFound(f"Requested resource not found: training job {name!r}.")
 
 
+#: Kinds that can be tagged, with the reader's methods that find one by name and list them.
+_TAGGED = {
+    TUNING_KIND: ("tuning_job", "list_tuning_jobs"),
+    TRAINING_KIND: ("training_job", "list_training_jobs"),
+    MODEL_KIND: ("model", "list_models"),
+    CONFIG_KIND: ("endpoint_config", "list_endpoint_configs"),
+    ENDPOINT_KIND: ("endpoint", "list_endpoints"),
+}
+
+
 def resource_id(reader: Reader, arn: str) -> int:
-    """Return the row id of the tuning job that an ARN names, or 0 for a training job.
+    """Return the row id of the tuning job that an ARN names, or 0 for another resource.
 
     Raises:
         ValidationException: The ARN names nothing that can be tagged here.
-        ResourceNotFound: There is no such job.
+        ResourceNotFound: There is no such resource.
     """
     kind, name = parse_arn(arn) or ("", "")
-    if kind not in (TUNING_KIND, TRAINING_KIND):
+    if kind not in _TAGGED:
         raise ValidationException(
-            f"ResourceArn {arn!r}: only hyperparameter tuning jobs and training jobs can be tagged here; give the "
-            "ARN of one."
+            f"ResourceArn {arn!r}: only hyperparameter tuning jobs, training jobs, models, endpoint configurations and "
+            "endpoints can be tagged here; give the ARN of one."
         )
-    tuning_kind = kind == TUNING_KIND
-    job = reader.tuning_job(name) if tuning_kind else reader.training_job(name)
-    row_id = job.id if job is not None else _id_without_case(reader, name, tuning_kind)
+    find, listing = _TAGGED[kind]
+    found = getattr(reader, find)(name)
+    row_id = found.id if found is not None else _id_without_case(getattr(reader, listing), name)
     if row_id is None:
         raise ResourceNotFound(f"Could not find {kind} {name!r}.")
-    return row_id if tuning_kind else 0
+    return row_id if kind == TUNING_KIND else 0
 
 
-def _id_without_case(reader: Reader, name: str, tuning_kind: bool) -> int | None:
-    """Return the id of the job whose name differs only in case: ARNs are in lower case, names are found as written."""
+def _id_without_case(read: Callable[[Page], Rows], name: str) -> int | None:
+    """Return the id of the record whose name differs only in case: ARNs are in lower case, names are found as written."""
     page: Page | None = Page(name_contains=name, limit=100)
     while page is not None:
-        rows = reader.list_tuning_jobs(page) if tuning_kind else reader.list_training_jobs(page)
-        for job in rows.items:
-            if job.name.lower() == name.lower():
-                return int(job.id)
+        rows = read(page)
+        for record in rows.items:
+            if record.name.lower() == name.lower():
+                return int(record.id)
         page = None if rows.next_after is None else replace(page, after=rows.next_after)
     return None
 
