@@ -82,6 +82,11 @@ def _port(value: int) -> str | None:
     return None if value == 0 or 1024 <= value <= 65535 else "must be 0 (choose one) or 1024 to 65535"
 
 
+def _variables(value: tuple[str, ...]) -> str | None:
+    wrong = [entry for entry in value if not re.fullmatch(r"[^=\s]{1,128}=[A-Za-z_]\w*=.*", entry)]
+    return f"must have the form NAME=VARIABLE=VALUE, not {', '.join(wrong)}" if wrong else None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """Every setting of the server, with its default; ``docs/settings.md`` has the same table."""
@@ -130,6 +135,21 @@ class Settings:
     )
     grace_seconds: float = _setting(
         120.0, "Seconds between SIGTERM and SIGKILL when a training job is stopped.", _at_least(0)
+    )
+    model_servers: int = _setting(
+        0,
+        "Model servers that this machine gives to all endpoints together; 0 means four for each CPU, and at least four.",
+        _at_least(0),
+    )
+    accelerators: tuple[str, ...] = _setting(
+        (),
+        "What `AcceleratorType` may ask for, each as `NAME=VARIABLE=VALUE`: model servers with it get the variable. "
+        "Several entries of one name add up.",
+        _variables,
+        as_written=True,
+    )
+    serving_grace_seconds: float = _setting(
+        30.0, "Seconds between SIGTERM and SIGKILL when a model server is stopped.", _at_least(0)
     )
     idle_seconds: float = _setting(
         900.0,

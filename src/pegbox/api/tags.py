@@ -1,4 +1,4 @@
-"""Tags of tuning jobs and training jobs."""
+"""Tags of jobs, models, endpoint configurations and endpoints."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ import os
 import socket
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from datetime import datetime, timezone
@@ -253,6 +253,7 @@ def open_engine(
     from pegbox.domain.names import Realm
     from pegbox.engine import Engine, EnginePolicy
     from pegbox.executors.local import LocalExecutor, LocalLogs
+    from pegbox.executors.local.serving_metrics import LocalServingMetrics
     from pegbox.store import open_store
     from pegbox.suggester import SuggesterPool
     from pegbox.suggester.process import ProcessPolicy
@@ -287,11 +288,26 @@ def open_engine(
             file_systems=dict(entry.split("=", 1) for entry in settings.file_systems),
             grace_seconds=settings.grace_seconds,
             compute_ahead=settings.compute_ahead,
+            endpoints_path=str(home.path / "endpoints"),
+            model_servers=settings.model_servers or max(4, 4 * (os.cpu_count() or 1)),
+            accelerators=accelerators_of(settings.accelerators),
+            serving_grace_seconds=settings.serving_grace_seconds,
         ),
         routes=routes,
+        serving_logs=LocalLogs(home.path / "endpoints"),
+        serving_metrics=LocalServingMetrics(home.path / "gateway" / "metrics"),
     )
     stack.callback(engine.close)
     return engine
+
+
+def accelerators_of(entries: Sequence[str]) -> dict[str, dict[str, str]]:
+    """Return the environment that each accelerator means, from entries ``NAME=VARIABLE=VALUE``."""
+    found: dict[str, dict[str, str]] = {}
+    for entry in entries:
+        name, variable, value = entry.split("=", 2)
+        found.setdefault(name, {})[variable] = value
+    return found
 
 
 def open_app(

@@ -20,6 +20,7 @@ from pegbox.ports.clock import Clock
 from pegbox.ports.executor import Executor
 from pegbox.ports.logs import LogReader
 from pegbox.ports.routes import Routes
+from pegbox.ports.serving_metrics import ServingMetrics
 from pegbox.ports.store import JobStore
 from pegbox.ports.suggester import Suggester
 
@@ -36,6 +37,7 @@ class Engine:
         clock: Time.
         routes: The way to the gateway, opened and closed like the executor; without one nothing is routed.
         serving_logs: Output of model servers: (endpoint's row id, instance's row id) in place of (training job, attempt).
+        serving_metrics: What the gateway counted.
         secret: Key of attempt ids and tokens; at least 32 bytes, the same after a restart.
         realm: Region and account of ARNs.
         policy: Behaviour and folders.
@@ -60,6 +62,7 @@ class Engine:
         policy: EnginePolicy,
         routes: Routes | None = None,
         serving_logs: LogReader | None = None,
+        serving_metrics: ServingMetrics | None = None,
     ) -> None:
         if len(secret) < 32:
             raise ValueError(f"secret has {len(secret)} bytes; give at least 32 random ones")
@@ -78,7 +81,13 @@ class Engine:
         self.commands: Final = Commands(parts, self._controller.post)
         self.hosting_commands: Final = HostingCommands(parts, self._controller.post)
         self.hosting_queries: Final = HostingQueries(parts, self._routes.status)
-        self.queries: Final = Queries(parts, logs, self._controller.not_improving)
+        self.queries: Final = Queries(
+            parts,
+            logs,
+            self._controller.not_improving,
+            serving_logs=serving_logs,
+            serving_metrics=serving_metrics,
+        )
 
     def start(self) -> None:
         """Recover what an earlier server left, then run the controller's thread."""

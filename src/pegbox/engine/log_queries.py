@@ -1,4 +1,4 @@
-"""The ``logs`` service over the programs' output: one group, one stream per attempt of a training job.
+"""The ``logs`` service over the programs' output: a group of training jobs, and one of each endpoint.
 
 Positions in a stream are byte offsets, so a token stays valid while the log grows, and the forward token repeats when there is
 nothing new.
@@ -6,24 +6,19 @@ nothing new.
 
 from __future__ import annotations
 
-import dataclasses
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from pegbox.domain.records import TrainingJob
+from pegbox.engine.log_groups import ENDPOINT_GROUPS, GROUP, Group, InstanceStreams, JobStreams, Stream
 from pegbox.engine.parts import Parts
 from pegbox.errors import ApiError, ResourceNotFoundException
 from pegbox.ports.logs import LogLine, LogReader
-from pegbox.ports.store import Page
 
 Params = Mapping[str, Any]
 Result = dict[str, Any]
 Paged = tuple[Result, Any]
 
-#: The group of all training jobs' logs, as on AWS.
-GROUP = "/aws/sagemaker/TrainingJobs"
 #: Most events, and bytes of events, in one answer; each event counts some bytes more than its text.
 MAX_EVENTS = 10_000
 MAX_BYTES = 1_048_576
@@ -32,33 +27,38 @@ _CHUNK = 2_000
 _TOKEN = re.compile(r"([fb])/(\d{1,18})")
 
 
-@dataclass(frozen=True, slots=True)
-class _Stream:
-    name: str
-    job_id: int
-    attempt: int
-    created_ms: int
-
-
 class LogQueries:
     """Operations of the ``logs`` service."""
 
     _parts: Parts
     _logs: LogReader
+    #: Output of model servers, or None where there are no endpoints.
+    _serving_logs: LogReader | None
 
     def describe_log_groups(self, params: Params, after: Any = None) -> Paged:
         """List log groups: ``logGroups``."""
-        prefix, pattern = params.get("logGroupNamePrefix"), params.get("logGroupNamePattern")
-        wanted = GROUP.startswith(prefix or "") and (pattern or "").lower() in GROUP.lower()
+        prefix, pattern = params.get("logGroupNamePrefix") or "", params.get("logGroupNamePattern") or ""
+        names = [GROUP]
+        if self._serving_logs is not None:
+            names = [*(ENDPOINT_GROUPS + name for name in self._parts.store.reader.served_names()), GROUP]
+        found = [
+            name
+            for name in sorted(names)
+            if name.startswith(prefix) and pattern.lower() in name.lower() and (after is None or name > after)
+        ]
+        limit = params.get("limit") or 50
         realm = self._parts.realm
-        group = {
-            "logGroupName": GROUP,
-            "creationTime": 0,
-            "metricFilterCount": 0,
-            "arn": f"arn:aws:logs:{realm.region}:{realm.account}:log-group:{GROUP}:*",
-            "storedBytes": 0,
-        }
-        return {"logGroups": [group] if wanted else []}, None
+        groups = [
+            {
+                "logGroupName": name,
+                "creationTime": 0,
+                "metricFilterCount": 0,
+                "arn": f"arn:aws:logs:{realm.region}:{realm.account}:log-group:{name}:*",
+                "storedBytes": 0,
+            }
+            for name in found[:limit]
+        ]
+        return {"logGroups": groups}, found[limit - 1] if len(found) > limit else None
 
     def describe_log_streams(self, params: Params, after: Any = None) -> Paged:
         """List streams of the group that hold something: ``logStreams``.
@@ -66,15 +66,15 @@ class LogQueries:
         Raises:
             ResourceNotFoundException: There is no such group.
         """
-        _check_group(params)
+        group = self._group(params)
         prefix = params.get("logStreamNamePrefix") or ""
         by_time = params.get("orderBy") == "LastEventTime"
         if by_time and prefix:
             raise _invalid("orderBy LastEventTime cannot be combined with logStreamNamePrefix; leave one out")
         limit = params.get("limit") or 50
         descending = bool(params.get("descending"))
-        streams, following = self._streams(prefix, limit, after, descending, by_time)
-        return {"logStreams": [self._described(stream) for stream in streams]}, following
+        streams, following = group.streams(prefix, limit, after, descending=descending, by_time=by_time)
+        return {"logStreams": [self._described(group, stream) for stream in streams]}, following
 
     def get_log_events(self, params: Params) -> Result:
         """Read a stream: ``events``, ``nextForwardToken``, ``nextBackwardToken``.
@@ -82,11 +82,9 @@ class LogQueries:
         Raises:
             ResourceNotFoundException: There is no such group or stream.
         """
-        _check_group(params)
-        stream = self._stream(params["logStreamName"])
+        stream = self._group(params).stream(params["logStreamName"])
         limit = min(params.get("limit") or MAX_EVENTS, MAX_EVENTS)
-        size = self._logs.size(stream.job_id, stream.attempt)
-        direction, offset = _position(params, size)
+        direction, offset = _position(params, stream.size())
         wanted = _time_filter(params)
         if direction == "f":
             lines, end = self._forward(stream, offset, limit, wanted)
@@ -105,12 +103,12 @@ class LogQueries:
         Raises:
             ResourceNotFoundException: There is no such group.
         """
-        _check_group(params)
+        group = self._group(params)
         matches = _pattern(params.get("filterPattern") or "")
         wanted = _time_filter(params)
         limit = min(params.get("limit") or MAX_EVENTS, MAX_EVENTS)
         page, index, offset = after or (None, 0, 0)
-        streams, following = self._searched(params, page)
+        streams, following = _searched(group, params, page)
         events: list[dict[str, Any]] = []
         for place in range(index, len(streams)):
             stream = streams[place]
@@ -123,67 +121,29 @@ class LogQueries:
             offset = 0
         return _searched_answer(events, streams), [following, 0, 0] if following is not None else None
 
-    def _searched(self, params: Params, page: Any) -> tuple[Sequence[_Stream], Any]:
-        names = params.get("logStreamNames")
-        if names:
-            return [self._stream(name) for name in names], None
-        return self._streams(params.get("logStreamNamePrefix") or "", 50, page, False, False)
+    def _group(self, params: Params) -> Group:
+        """Return the group that a request names.
 
-    def _streams(
-        self, prefix: str, limit: int, after: Any, descending: bool, by_time: bool
-    ) -> tuple[Sequence[_Stream], Any]:
+        Raises:
+            ResourceNotFoundException: There is no such group.
+        """
+        name = params.get("logGroupName") or params.get("logGroupIdentifier") or ""
+        name = name.partition(":log-group:")[2].removesuffix(":*") or name
         reader = self._parts.store.reader
-        if "/" in prefix:
-            job = reader.training_job(prefix.partition("/")[0])
-            found = [] if job is None else [s for s in self._streams_of(job) if s.name.startswith(prefix)]
-            return found[:limit], None
-        page = Page(
-            sort_by="CreationTime" if by_time else "Name",
-            descending=descending,
-            limit=limit,
-            after=tuple(after) if after is not None else None,
-            name_contains=prefix or None,
-        )
-        while True:
-            rows = reader.list_training_jobs(page)
-            streams = [
-                stream
-                for job in rows.items
-                for stream in self._streams_of(job)
-                if stream.name.startswith(prefix)
-            ]
-            # Attempts make more streams than jobs; a page never holds more than was asked for.
-            if len(streams) <= limit or page.limit == 1:
-                return streams[:limit], rows.next_after
-            page = dataclasses.replace(page, limit=page.limit // 2)
+        if name == GROUP:
+            return JobStreams(reader, self._logs)
+        if name.startswith(ENDPOINT_GROUPS) and self._serving_logs is not None:
+            return InstanceStreams(reader, self._serving_logs, name.removeprefix(ENDPOINT_GROUPS))
+        raise ResourceNotFoundException("The specified log group does not exist.")
 
-    def _streams_of(self, job: TrainingJob, *, empty: bool = False) -> Iterator[_Stream]:
-        used: set[int] = set()
-        for attempt in self._parts.store.reader.attempts(job.id):
-            epoch = int(attempt.created_at.timestamp())
-            while epoch in used:
-                epoch += 1
-            used.add(epoch)
-            if empty or self._logs.size(job.id, attempt.number):
-                created = int(attempt.created_at.timestamp() * 1000)
-                yield _Stream(f"{job.name}/algo-1-{epoch}", job.id, attempt.number, created)
-
-    def _stream(self, name: str) -> _Stream:
-        job = self._parts.store.reader.training_job(name.partition("/")[0])
-        for stream in self._streams_of(job, empty=True) if job is not None else ():
-            if stream.name == name:
-                return stream
-        raise ResourceNotFoundException("The specified log stream does not exist.")
-
-    def _described(self, stream: _Stream) -> dict[str, Any]:
-        size = self._logs.size(stream.job_id, stream.attempt)
-        first = self._logs.forward(stream.job_id, stream.attempt, 0, 1)
-        last = self._logs.backward(stream.job_id, stream.attempt, size, 1)
+    def _described(self, group: Group, stream: Stream) -> dict[str, Any]:
+        first = stream.forward(0, 1)
+        last = stream.backward(stream.size(), 1)
         realm = self._parts.realm
         described: dict[str, Any] = {
             "logStreamName": stream.name,
             "creationTime": stream.created_ms,
-            "arn": f"arn:aws:logs:{realm.region}:{realm.account}:log-group:{GROUP}:log-stream:{stream.name}",
+            "arn": f"arn:aws:logs:{realm.region}:{realm.account}:log-group:{group.name}:log-stream:{stream.name}",
             "storedBytes": 0,
         }
         if first and last:
@@ -192,13 +152,13 @@ class LogQueries:
         return described
 
     def _forward(
-        self, stream: _Stream, offset: int, limit: int, wanted: Callable[[LogLine], bool]
+        self, stream: Stream, offset: int, limit: int, wanted: Callable[[LogLine], bool]
     ) -> tuple[list[LogLine], int]:
         """Return lines from an offset on, and where the next ones start."""
         found: list[LogLine] = []
         room = MAX_BYTES
         while True:
-            lines = self._logs.forward(stream.job_id, stream.attempt, offset, min(limit, _CHUNK))
+            lines = stream.forward(offset, min(limit, _CHUNK))
             if not lines:
                 return found, offset
             for line in lines:
@@ -212,13 +172,13 @@ class LogQueries:
                     return found, offset
 
     def _backward(
-        self, stream: _Stream, offset: int, limit: int, wanted: Callable[[LogLine], bool]
+        self, stream: Stream, offset: int, limit: int, wanted: Callable[[LogLine], bool]
     ) -> tuple[list[LogLine], int]:
         """Return lines before an offset, oldest first, and where they start."""
         found: list[LogLine] = []
         room = MAX_BYTES
         while True:
-            lines = self._logs.backward(stream.job_id, stream.attempt, offset, min(limit, _CHUNK))
+            lines = stream.backward(offset, min(limit, _CHUNK))
             if not lines:
                 return found[::-1], offset
             for line in reversed(lines):
@@ -232,17 +192,24 @@ class LogQueries:
                     return found[::-1], offset
 
 
-def _found(stream: _Stream, line: LogLine) -> dict[str, Any]:
+def _searched(group: Group, params: Params, page: Any) -> tuple[Sequence[Stream], Any]:
+    names = params.get("logStreamNames")
+    if names:
+        return [group.stream(name) for name in names], None
+    return group.streams(params.get("logStreamNamePrefix") or "", 50, page, descending=False, by_time=False)
+
+
+def _found(stream: Stream, line: LogLine) -> dict[str, Any]:
     return {
         "logStreamName": stream.name,
         "timestamp": line.at_ms,
         "message": line.text,
         "ingestionTime": line.at_ms,
-        "eventId": f"{stream.job_id:012d}{stream.attempt:04d}{line.start:020d}",
+        "eventId": f"{stream.owner:012d}{stream.part:04d}{line.start:020d}",
     }
 
 
-def _searched_answer(events: list[dict[str, Any]], streams: Sequence[_Stream]) -> Result:
+def _searched_answer(events: list[dict[str, Any]], streams: Sequence[Stream]) -> Result:
     searched = [{"logStreamName": stream.name, "searchedCompletely": True} for stream in streams]
     return {"events": events, "searchedLogStreams": searched}
 
@@ -280,12 +247,6 @@ def _pattern(pattern: str) -> Callable[[str], bool]:
         and not any(term in line for term in excluded)
         and (not optional or any(term in line for term in optional))
     )
-
-
-def _check_group(params: Params) -> None:
-    name = params.get("logGroupName") or params.get("logGroupIdentifier") or ""
-    if name != GROUP and f":log-group:{GROUP}" not in name:
-        raise ResourceNotFoundException("The specified log group does not exist.")
 
 
 def _invalid(message: str) -> ApiError:

@@ -1,16 +1,20 @@
-"""The ``monitoring`` service over emitted metrics: one namespace, one dimension, as AWS publishes training metrics."""
+"""The ``monitoring`` service over emitted metrics, as AWS publishes them: those of training jobs in one namespace with one
+dimension, those of endpoints in another with two."""
 
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import math
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timezone
-from typing import Any
+from typing import Any, Protocol
 
 from pegbox.domain.records import TrainingJob
+from pegbox.engine.hosting import metrics as endpoint_metrics
 from pegbox.engine.parts import Parts
 from pegbox.errors import ApiError
+from pegbox.ports.serving_metrics import ServingMetrics
 from pegbox.ports.store import Page
 
 Params = Mapping[str, Any]
@@ -25,10 +29,30 @@ _MAX_METRICS = 500
 _STATISTICS = ("SampleCount", "Sum", "Average", "Minimum", "Maximum")
 
 
+class _Values(Protocol):
+    """The values of a period."""
+
+    def statistic(self, name: str) -> float:
+        """Return a statistic of them."""
+        ...
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Single:
+    """Values that are all known."""
+
+    values: Sequence[float]
+
+    def statistic(self, name: str) -> float:
+        return _statistic(name, self.values)
+
+
 class MetricQueries:
     """Operations of the ``monitoring`` service."""
 
     _parts: Parts
+    #: What the gateway counted, or None where there are no endpoints.
+    _serving_metrics: ServingMetrics | None
 
     def get_metric_statistics(self, params: Params) -> Result:
         """Aggregate one metric by periods: ``Label``, ``Datapoints``.
@@ -54,10 +78,10 @@ class MetricQueries:
             )
         datapoints = []
         for at, values in self._periods(params, period, start, end):
-            point: dict[str, Any] = {"Timestamp": at, "Unit": "None"}
-            point |= {name: _statistic(name, values) for name in simple}
+            point: dict[str, Any] = {"Timestamp": at, "Unit": endpoint_metrics.unit_of(params["MetricName"])}
+            point |= {name: values.statistic(name) for name in simple}
             if extended:
-                point["ExtendedStatistics"] = {name: _statistic(name, values) for name in extended}
+                point["ExtendedStatistics"] = {name: values.statistic(name) for name in extended}
             datapoints.append(point)
         return {"Label": params["MetricName"], "Datapoints": datapoints}
 
@@ -93,17 +117,30 @@ class MetricQueries:
                     "Id": query["Id"],
                     "Label": query.get("Label") or stat["Metric"]["MetricName"],
                     "Timestamps": [at for at, _ in points],
-                    "Values": [_statistic(stat["Stat"], values) for _, values in points],
+                    "Values": [values.statistic(stat["Stat"]) for _, values in points],
                     "StatusCode": "Complete",
                 }
             )
         return {"MetricDataResults": results, "Messages": []}, None
 
     def list_metrics(self, params: Params, after: Any = None) -> Paged:
-        """List metrics that training jobs have emitted: ``Metrics``."""
-        if params.get("Namespace") not in (None, NAMESPACE):
-            return {"Metrics": []}, None
+        """List metrics that training jobs have emitted and endpoints have: ``Metrics``."""
         dimensions = {item["Name"]: item.get("Value") for item in params.get("Dimensions") or ()}
+        namespace = params.get("Namespace")
+        if namespace in (None, NAMESPACE) and not (isinstance(after, int)):
+            answer, following = self._job_metrics(params, dimensions, after)
+            if following is not None or namespace is not None or answer["Metrics"]:
+                rest = 0 if namespace is None and self._serving_metrics is not None else None
+                return answer, following if following is not None else rest
+        if namespace not in (None, endpoint_metrics.NAMESPACE) or self._serving_metrics is None:
+            return {"Metrics": []}, None
+        start = after if isinstance(after, int) else 0
+        found = endpoint_metrics.listed(self._parts.store.reader, params.get("MetricName"), dimensions)
+        items = list(itertools.islice(found, start, start + _MAX_METRICS + 1))
+        more = start + _MAX_METRICS if len(items) > _MAX_METRICS else None
+        return {"Metrics": items[:_MAX_METRICS]}, more
+
+    def _job_metrics(self, params: Params, dimensions: Mapping[str, Any], after: Any) -> Paged:
         if set(dimensions) - {DIMENSION}:
             return {"Metrics": []}, None
         reader = self._parts.store.reader
@@ -121,8 +158,14 @@ class MetricQueries:
 
     def _periods(
         self, metric: Params, period: int, start: datetime, end: datetime
-    ) -> list[tuple[datetime, list[float]]]:
-        """Return the finite values of a metric by period, oldest first; nothing where there is no such metric."""
+    ) -> Sequence[tuple[datetime, _Values]]:
+        """Return the values of a metric by period, oldest first; nothing where there is no such metric.
+
+        Of those that training jobs emit the finite ones count.
+        """
+        if metric.get("Namespace") == endpoint_metrics.NAMESPACE and self._serving_metrics is not None:
+            reader = self._parts.store.reader
+            return endpoint_metrics.summaries(reader, self._serving_metrics, metric, period, start, end)
         dimensions = {item["Name"]: item["Value"] for item in metric.get("Dimensions") or ()}
         if metric.get("Namespace") != NAMESPACE or set(dimensions) != {DIMENSION}:
             return []
@@ -134,7 +177,7 @@ class MetricQueries:
         for point in reader.metric_points(job.id, metric["MetricName"]):
             if start <= point.at < end and math.isfinite(point.value):
                 periods.setdefault(int(point.at.timestamp() // period) * period, []).append(point.value)
-        return [(datetime.fromtimestamp(at, timezone.utc), periods[at]) for at in sorted(periods)]
+        return [(datetime.fromtimestamp(at, timezone.utc), _Single(periods[at])) for at in sorted(periods)]
 
 
 def _metrics_of(jobs: Sequence[TrainingJob], name: str | None) -> list[dict[str, Any]]:

@@ -25,6 +25,7 @@ from pegbox.engine.specs import maximizes, read_tuning
 from pegbox.engine.warm_start import overall_best
 from pegbox.errors import ResourceNotFound, ValidationException
 from pegbox.ports.logs import LogReader
+from pegbox.ports.serving_metrics import ServingMetrics
 from pegbox.ports.store import Page
 from pegbox.stopping import progress_of
 
@@ -46,11 +47,23 @@ class Queries(LogQueries, MetricQueries):
         parts: Ports and values.
         logs: Program output.
         not_improving: Returns an active tuning job's count of finished trials since the last improvement, by row id, or None.
+        serving_logs: Output of model servers, by endpoint and instance.
+        serving_metrics: What the gateway counted.
     """
 
-    def __init__(self, parts: Parts, logs: LogReader, not_improving: Callable[[int], int | None]) -> None:
+    def __init__(
+        self,
+        parts: Parts,
+        logs: LogReader,
+        not_improving: Callable[[int], int | None],
+        *,
+        serving_logs: LogReader | None = None,
+        serving_metrics: ServingMetrics | None = None,
+    ) -> None:
         self._parts = parts
         self._logs = logs
+        self._serving_logs = serving_logs
+        self._serving_metrics = serving_metrics
         self._reader = parts.store.reader
         self._not_improving_now = not_improving
         #: The same of terminal jobs, which never changes.
