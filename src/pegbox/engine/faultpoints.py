@@ -19,6 +19,8 @@ POINTS: Final = (
     "after-commit",
     "before-launch",
     "after-launch",
+    "before-routes",
+    "after-routes",
     "before-acknowledge",
     "after-acknowledge",
     "before-resolve",

@@ -39,6 +39,7 @@ from pegbox.errors import ApiError, ResourceInUse
 from pegbox.executors.simulated import Faults, SimulatedExecutor, SimulatedMachine
 from pegbox.ports.store import JobStore, Page
 from pegbox.testing.fake_clock import FakeClock
+from pegbox.testing.hosting_simulation import HostingOwner, HostingWatcher, unsettled
 from pegbox.testing.invariants import InvariantBroken, Watcher, unfinished
 from pegbox.testing.memory_store import MemoryStore
 from pegbox.testing.simulated_ports import (
@@ -114,6 +115,7 @@ class World:
             policy=policy or simulated_policy(),
         )
         self.watcher = Watcher(self.machine, self.artifacts.published)
+        self.endpoints = HostingWatcher(self.machine, self.gateway)
         self.outcome = Outcome(seed)
         self.wake: float | None = None
         self._crash_at: tuple[str, int] | None = None
@@ -169,6 +171,7 @@ class World:
             set_hook(None)
         self._settle_answers()
         self.watcher.check(self.store.reader)
+        self.endpoints.check(self.store.reader)
         self.outcome.steps += 1
 
     def settle(self) -> None:
@@ -192,7 +195,9 @@ class World:
     def quiet(self) -> bool:
         """Return whether nothing is left to happen."""
         waits = (self.machine.next_time(), self.suggester.next_time(), self.routes.next_time())
-        return not unfinished(self.store.reader) and all(at is None for at in waits) and not self._open
+        reader = self.store.reader
+        left = unfinished(reader) or unsettled(reader)
+        return not left and all(at is None for at in waits) and not self._open
 
     def _pass_time(self) -> None:
         now = self.clock.monotonic()
@@ -229,7 +234,8 @@ class World:
                 self._open.remove((future, answered))
                 problem = future.exception()
                 # A creation that was never answered is sent again and then finds its own job.
-                if problem is None or isinstance(problem, ResourceInUse):
+                known = "already existing" in str(problem)
+                if problem is None or isinstance(problem, ResourceInUse) or known:
                     answered()
                 elif not isinstance(problem, ApiError):
                     raise InvariantBroken(f"a command met {problem!r}")
@@ -257,6 +263,16 @@ class Client:
             self._later(2, self._training_creator(f"solo{index}"))
         for _ in range(self.rng.choice((0, 1, 2, 4))):
             self._later(self.rng.randint(1, 60), self._mischief)
+        if world.seed % 4 == 3:
+            world.gateway.lost = 0.1
+            HostingOwner(
+                random.Random(world.seed + 4),
+                world.post,
+                self._later,
+                lambda: world.store.reader,
+                world.machine,
+                world.endpoints,
+            )
 
     def act(self) -> None:
         """Do what is due."""

@@ -203,7 +203,6 @@ def test_an_update_switches_when_all_are_ready(calm: Make) -> None:
         world.step()
     assert len(seen) == 2
     assert endpoint(world).shown.config_name == "c2"
-    states = {i.id: (i.state, i.outcome) for i in world.store.reader.instances(1)}
     run(world, 5)
     states = {i.id: (i.state, i.outcome) for i in world.store.reader.instances(1)}
     assert all(states[row_id] == (InstanceState.ENDED, "stopped") for row_id in old)
@@ -330,7 +329,7 @@ def test_models_and_configurations_may_go_first(calm: Make) -> None:
     assert len(world.gateway.routed("e")["a"]) == 1
     with pytest.raises(ValidationException, match="Could not find endpoint configuration"):
         world.do(UpdateEndpoint(name="e", config_name="c"))
-    with pytest.raises(ValidationException, match='Could not find model "arn:aws:sagemaker:.*:model/m"'):
+    with pytest.raises(ValidationException, match=r'Could not find model "arn:aws:sagemaker:.*:model/m"'):
         config(world, "c3")
 
 
@@ -347,7 +346,7 @@ def test_names_and_room_are_checked(calm: Make) -> None:
     ):
         with pytest.raises(ValidationException, match=words):
             world.do(action)
-    with pytest.raises(ResourceLimitExceeded, match="is 2 Instances.*utilization of 2 .*delta of 2"):
+    with pytest.raises(ResourceLimitExceeded, match=r"is 2 Instances.*utilization of 2 .*delta of 2"):
         world.do(CreateEndpoint(name="f", config_name="c", tags={}))
     for action in (DeleteModel(name="x"), DeleteConfig(name="x"), DeleteEndpoint(name="x")):
         with pytest.raises(ValidationException, match="Could not find"):
