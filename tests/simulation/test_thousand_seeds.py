@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from pegbox.domain.orders import AttemptOrder
-from pegbox.engine import handlers, reports
+from pegbox.engine import active, handlers, recovery, reports
 from pegbox.engine.effects import Acknowledge
 from pegbox.engine.faultpoints import POINTS, set_hook
 from pegbox.executors.simulated import SimulatedExecutor
@@ -28,7 +28,8 @@ def _quiet_logs() -> Iterator[None]:
 
 
 def test_a_thousand_schedules_break_no_invariant(capsys: pytest.CaptureFixture[str]) -> None:
-    """Faults of programs, agents, network, disk and server, at every labelled point: I1 to I10 hold in each state."""
+    """Faults of programs, agents, network, disk and server, at every labelled point: I1 to I10 hold in each state, and every
+    suggestion can be computed again."""
     failed = simulation.main(["--seeds", "1000"])
     told = capsys.readouterr().out
     with capsys.disabled():
@@ -98,6 +99,23 @@ def test_the_watcher_sees_a_launch_that_forgets_the_limit(monkeypatch: pytest.Mo
         return replace(spec, goals=replace(spec.goals, parallel=spec.goals.parallel + 1))
 
     monkeypatch.setattr(handlers, "read_tuning", generous)
+    assert _breaks(40)
+
+
+def test_the_watcher_sees_a_restart_that_forgets_the_parents(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A planted fault: a recovered warm start without what it took over gives values that cannot be computed again."""
+    monkeypatch.setattr(recovery, "histories_for", lambda taken, spec: ())
+    assert _breaks(60)
+
+
+def test_the_watcher_sees_a_turn_out_of_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A planted fault: a definition whose turn is told wrongly is found within a few seeds."""
+    honest = active.next_turns
+
+    def confused(arms: Any, count: int, *, maximize: bool) -> Any:
+        return honest(arms, count, maximize=not maximize)
+
+    monkeypatch.setattr(active, "next_turns", confused)
     assert _breaks(40)
 
 

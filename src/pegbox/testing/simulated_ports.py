@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from pegbox.errors import PegboxError, StoreFull
@@ -183,7 +183,8 @@ class SimulatedSuggester:
         self._waiting = [item for item in self._waiting if item[0] > time]
         for _, request, done in due:
             if self._rng.random() < self._faults:
-                answer = cheap_strategy(request)
+                # As the real one falls back.
+                answer = self._strategy(replace(request, strategy="Random", history=(), pending=()))
                 done(SuggestAnswer(suggestions=answer.suggestions, fault="simulated crash of the numerics"))
             else:
                 done(self._strategy(request))
