@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -37,6 +38,8 @@ from pegbox.testing.simulated_routes import SimulatedGateway
 FATES = (("fails", 0.08), ("is refused", 0.02), ("crashes", 0.15), ("is lost", 0.05))
 #: Steps after which the owner deletes all endpoints.
 LAST_STEP = 140
+#: An endpoint whose configuration was deleted is asked for so often, all before that.
+MOST_TRIES = 10
 _PAGE = Page(limit=10)
 
 
@@ -108,8 +111,11 @@ class HostingOwner:
             self._later(1, self._prepare)
 
     def _creator(self, name: str) -> Callable[[], None]:
+        tries = itertools.count(1)
+
         def create() -> None:
-            if name in self._watcher.created or self._reader().endpoint(name) is not None:
+            there = name in self._watcher.created or self._reader().endpoint(name) is not None
+            if there or next(tries) > MOST_TRIES:
                 return
             config = self._rng.choice(("one", "two"))
             self._post(
