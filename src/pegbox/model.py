@@ -398,7 +398,7 @@ class FrameworkModel(Model):
         enable_cloudwatch_metrics: Accepted, without effect, as in the AWS SDK.
         framework_version: Version that names the image.
         py_version: Version of Python as in ``py3``; names the image.
-        model_server_workers: Processes of each model server; as many as it has processors by default.
+        model_server_workers: Processes of each model server; one by default.
         **kwargs: Arguments of :class:`Model`.
     """
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import json
 import sys
+import tarfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -76,6 +78,67 @@ def test_copies_and_identity(
     # These two would go to AWS, were their variables not printed.
     assert "000000000000" in clients.run(*aws("sts", "get-caller-identity"))
     assert "role/Mine" in clients.run(*aws("iam", "get-role", "--role-name", "Mine"))
+
+
+def test_an_endpoint_is_asked(
+    server: Any,
+    clients: Any,
+    call: Callable[..., Any],
+    aws: Callable[..., list[str]],
+    tmp_path: Path,
+    wait_until: Callable[..., Any],
+) -> None:
+    """aws sagemaker makes and describes an endpoint, and aws sagemaker-runtime sends it a file."""
+    script = (Path(__file__).parent / "programs" / "serve.py").read_text()
+    with tarfile.open(tmp_path / "model.tar.gz", "w:gz") as archive:
+        entry = tarfile.TarInfo("model.json")
+        entry.size = len(b'{"rate": 2}')
+        archive.addfile(entry, io.BytesIO(b'{"rate": 2}'))
+    clients.run(
+        *aws("s3", "cp", "--quiet", str(tmp_path / "model.tar.gz"), "s3://pegbox-local/by-cli/model.tar.gz")
+    )
+    container = {
+        "Image": "pegbox-script:1",
+        "ModelDataUrl": "s3://pegbox-local/by-cli/model.tar.gz",
+        "Environment": {
+            "SAGEMAKER_PROGRAM": "serve.py",
+            "SAGEMAKER_SUBMIT_DIRECTORY": server.upload_code(script, "serve.py"),
+        },
+    }
+    role = "arn:aws:iam::000000000000:role/any"
+    call(
+        "create-model",
+        "--model-name",
+        "by-cli",
+        "--execution-role-arn",
+        role,
+        "--primary-container",
+        json.dumps(container),
+    )
+    variant = "VariantName=only,ModelName=by-cli,InitialInstanceCount=1,InstanceType=ml.m5.large,InitialVariantWeight=1"
+    call("create-endpoint-config", "--endpoint-config-name", "by-cli", "--production-variants", variant)
+    call("create-endpoint", "--endpoint-name", "by-cli", "--endpoint-config-name", "by-cli")
+    clients.run(*aws("sagemaker", "wait", "endpoint-in-service", "--endpoint-name", "by-cli"))
+    assert call("list-endpoints", "--status-equals", "InService")["Endpoints"][0]["EndpointName"] == "by-cli"
+    (tmp_path / "rows.csv").write_text("1,2\n3,4\n")
+    answer = tmp_path / "answer.json"
+    told = clients.run(
+        *aws(
+            "sagemaker-runtime",
+            "invoke-endpoint",
+            "--endpoint-name",
+            "by-cli",
+            "--body",
+            f"fileb://{tmp_path}/rows.csv",
+        ),
+        *("--content-type", "text/csv", "--accept", "application/json", "--output", "json", str(answer)),
+    )
+    assert json.loads(told)["InvokedProductionVariant"] == "only"
+    assert json.loads(answer.read_text()) == [6.0, 14.0]
+    call("delete-endpoint", "--endpoint-name", "by-cli")
+    call("delete-endpoint-config", "--endpoint-config-name", "by-cli")
+    call("delete-model", "--model-name", "by-cli")
+    wait_until(lambda: call("list-endpoints")["Endpoints"] == [])
 
 
 def test_the_guard_guards(clients: Any, aws: Callable[..., list[str]]) -> None:

@@ -76,3 +76,33 @@ def test_another_process_attaches_and_stops(clients: Any, sdk: str, tuned: dict[
     assert found["bonus"] == "0.5"
     assert found["after_stop"] == "Stopping"
     assert found["at_last"] == "Stopped"
+
+
+@pytest.fixture(scope="module")
+def served(clients: Any, sdk: str) -> dict[str, Any]:
+    """What the flow of endpoints found: tune, deploy, predict, delete, with a framework and a generic estimator."""
+    found: dict[str, Any] = clients.sdk(sdk, "deploy.py", sdk[-2:])
+    return found
+
+
+def test_the_best_model_predicts(served: dict[str, Any], sdk: str) -> None:
+    """The script that trained serves, at an endpoint of the best training job's name; arrays there and back."""
+    assert served["version"].startswith("1.72.1" if sdk == "sdk-v1" else "2.257.7")
+    assert served["predictor"] == "SKLearnPredictor"
+    assert served["endpoint"] == served["best"]
+    assert served["predicted"] == pytest.approx(served["expected"])
+    assert (served["model"] == served["best"]) is (sdk == "sdk-v1")
+
+
+def test_an_image_of_ones_own_answers(served: dict[str, Any], sdk: str) -> None:
+    """The generic estimator's program serves what its best training job learned."""
+    assert served["answer"]["asked"] == {"question": sdk[-2:]}
+    assert 0 <= float(served["answer"]["learned"]["rate"]) <= 1
+    assert (served["generic_model"] == served["generic_best"]) is (sdk == "sdk-v1")
+
+
+def test_everything_is_deleted(served: dict[str, Any]) -> None:
+    """Endpoints, configuration and model are gone after the SDK's own calls."""
+    assert served["gone"] == [True, True]
+    assert served["config_gone"]
+    assert served["model_gone"]

@@ -34,5 +34,5 @@ def waits_by_default() -> bool:
 
 
 def names_deployments_by_time() -> bool:
-    """Tell whether models and endpoints are named by image and time: since version 2 of the AWS SDK they are."""
+    """Tell whether models and endpoints are named by the time: since version 2 of the AWS SDK they are."""
     return _chosen == "v2"

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import os
+import re
 from typing import Any, NoReturn
 
 from pegbox._sdk import api_version
 from pegbox._sdk.endpoint_requests import VPC_CONFIG_DEFAULT, checked_vpc_config
 from pegbox._sdk.jobs import is_local_session
-from pegbox._sdk.naming import base_name_from_image, name_from_base
+from pegbox._sdk.naming import base_from_name, base_name_from_image, name_from_base
 from pegbox._sdk.script_code import UploadedCode
 from pegbox.errors import NotHere
+
+#: What a tuning job's name is followed by in those of its training jobs.
+_TRIAL = re.compile(r"-\d{3}-[0-9a-f]{8}$")
 
 
 class Deployable:
@@ -18,6 +22,7 @@ class Deployable:
 
     # -- what an estimator has
 
+    base_job_name: str | None
     instance_type: str
     latest_training_job: Any
     output_kms_key: str | None
@@ -148,9 +153,10 @@ class Deployable:
         )
 
     def _default_deployment_name(self) -> str:
-        """Name of model and endpoint: the training job's, or with version 2 of the AWS SDK one from image and time."""
+        """Name of model and endpoint: the training job's, or with version 2 of the AWS SDK its base and the time."""
         if api_version.names_deployments_by_time():
-            return name_from_base(base_name_from_image(self.train_image()))
+            base = self.base_job_name or base_name_from_image(self.train_image())
+            return name_from_base(base_from_name(_TRIAL.sub("", base)))
         return str(self.latest_training_job.name)
 
     def get_vpc_config(self, vpc_config_override: Any = VPC_CONFIG_DEFAULT) -> dict[str, list[str]] | None:

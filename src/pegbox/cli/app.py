@@ -355,7 +355,7 @@ def delete_endpoint(
 @app.command("demo")
 @command
 def demo() -> None:
-    """Tune a real model on real data and watch it."""
+    """Tune a real model on real data and watch it; serve the best one."""
     from pegbox.cli import demo as demonstration
 
     raise typer.Exit(demonstration.run())

@@ -1,4 +1,4 @@
-"""``pegbox demo``: a real model is tuned on real data, in front of the user's eyes."""
+"""``pegbox demo``: a real model is tuned on real data and served, in front of the user's eyes."""
 
 from __future__ import annotations
 
@@ -59,12 +59,30 @@ def run() -> int:
     trials = _trials(client, name)
     _print_table(name, trials)
     _print_best(tuner.sagemaker_session, tuner.best_training_job(), trials)
+    _serve_best(tuner)
     command = _command()
     print("\nWhat you could type next:")
     print(f"  {command} show {name}")
     print(f"  {command} logs {tuner.best_training_job()}")
+    print(f"  {command} deploy {name}   # serve the best model again")
     print(f'  eval "$({command} env)"   # then boto3 and the AWS CLI talk to your own server')
     return 0
+
+
+def _serve_best(tuner: Any) -> None:
+    """Deploy the best model, let it predict the rows that no training job saw, and delete the endpoint."""
+    import runpy
+
+    split = runpy.run_path(str(training_folder() / "train.py"))["split"]
+    _, features, _, labels = split()
+    print("\nDeploying the best model:")
+    predictor = tuner.deploy()
+    predictions = predictor.predict(features)
+    right = int((predictions == labels).sum())
+    print(f"Of the {len(labels)} rows kept for the test it gets {right} right: accuracy {right / len(labels):.4f}")
+    predictor.delete_endpoint()
+    predictor.delete_model()
+    print("The endpoint is deleted.")
 
 
 def _command() -> str:

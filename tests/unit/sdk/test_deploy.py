@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -281,7 +282,7 @@ def test_kinds_of_models_that_do_not_exist(refused: Any) -> None:
 
 
 def test_names_of_both_versions(serving: FakeService, script: Path) -> None:
-    """Version 1 names the model after the training job; version 2 after image and time, the tuner's endpoint after the job."""
+    """Version 1 names the model after the training job; version 2 after base and time, the tuner's endpoint after the job."""
     session = Session()
     tuner = attached(SKLearn(str(script), sagemaker_session=session), session)
     api_version.choose("v2")
@@ -291,7 +292,7 @@ def test_names_of_both_versions(serving: FakeService, script: Path) -> None:
     finally:
         api_version.choose("v1")
     names = [request["ModelName"] for request in serving.sent("CreateModel")]
-    assert all(name.startswith("sagemaker-scikit-learn-") for name in names)
+    assert all(re.fullmatch(r"job-\d{4}(-\d{2}){5}-\d{3}", name) for name in names)
     assert (predictor.endpoint_name, alone.endpoint_name) == (JOB, names[1])
 
 
