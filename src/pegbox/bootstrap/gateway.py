@@ -104,6 +104,8 @@ class GatewayRoutes:
         self._waking.setblocking(False)
         self._wakes.setblocking(False)
         self._process: subprocess.Popen[bytes] | None = None
+        #: Earlier processes that may still finish what they had.
+        self._former: list[subprocess.Popen[bytes]] = []
         self._started_at = 0.0
         self._pause = PAUSES[0]
 
@@ -138,9 +140,9 @@ class GatewayRoutes:
             self._thread = None
         self._waking.close()
         self._wakes.close()
-        if self._process is not None:
-            self._process.poll()
-            self._process.returncode = self._process.returncode or 0  # It is meant to outlive us.
+        for process in [*self._former, *([self._process] if self._process else [])]:
+            process.poll()
+            process.returncode = process.returncode or 0  # It is meant to outlive us.
 
     # Called by request threads.
 
@@ -197,6 +199,7 @@ class GatewayRoutes:
     def _step(self) -> None:
         """Talk to the gateway until it ends, or start one, or wait until one is needed."""
         self._write_again()
+        self._former = [process for process in self._former if process.poll() is None]
         facts = living_gateway(self._home)
         connection = self._connect() if facts else None
         if connection is not None and facts is not None:
@@ -314,6 +317,8 @@ class GatewayRoutes:
     def _spawn(self) -> None:
         log = _open_log(self._home.path / "logs" / "gateway.log")
         policy = self._policy
+        if self._process is not None:
+            self._former.append(self._process)
         command = [sys.executable, "-m", "pegbox.gateway", "--home", str(self._home.path)]
         command += ["--control", str(self._socket_path), "--host", policy.host, "--port", str(self._port)]
         command += ["--capture-free", str(policy.capture_free_percent / 100), "--log-level", policy.log_level]
@@ -337,7 +342,10 @@ class GatewayRoutes:
 
     def _ended(self) -> None:
         """The gateway's connection ended: note how, and wait a moment if it did so soon after its start."""
-        status = self._process.poll() if self._process is not None else None
+        status = None
+        if self._process is not None:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                status = self._process.wait(1.0)
         if not self._needed():
             return
         steady = time.monotonic() - self._started_at > STEADY_SECONDS

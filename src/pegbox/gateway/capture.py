@@ -39,7 +39,7 @@ _log = logging.getLogger("pegbox.gateway.capture")
 #: Seconds between synchronisations of files with the disk, and between looks at its free space.
 SYNC_SECONDS = 1.0
 #: A file is closed and moved to its destination at this age in seconds, or size in bytes.
-FILE_SECONDS = 10.0
+FILE_SECONDS = 5.0
 FILE_BYTES = 8 * 2**20
 #: Share of a disk that must be free, unless set otherwise.
 FREE_SHARE = 0.05

@@ -138,8 +138,7 @@ class Client(asyncio.Protocol):
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade:
-            self._refuse(400, "SerializationException", "Only HTTP/1.1 is spoken here.")
-            return
+            return  # Refused already, when the request was complete.
         except httptools.HttpParserError as error:
             self._refuse(400, "SerializationException", f"This is no HTTP request: {str(error)[:200]}")
             return
@@ -221,6 +220,8 @@ class Client(asyncio.Protocol):
 
     def on_message_complete(self) -> None:
         """Answer the request, or let it wait for its turn."""
+        if not self._refused and self._parser.should_upgrade():
+            self._refuse(400, "SerializationException", "Only HTTP/1.1 is spoken here.")
         if self._refused:
             return
         self._idle = True

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import http.client
 import json
-import os
 import signal
 import socket
 import subprocess
@@ -291,18 +289,3 @@ def eventually(check: Callable[[], Any], words: str, seconds: float = 30.0) -> A
             return found
         assert time.monotonic() < deadline, f"not within {seconds:g} s: {words}"
         time.sleep(0.02)
-
-
-def spend(action: Callable[[], Any]) -> None:
-    """Do something whose error does not matter."""
-    with contextlib.suppress(Exception):
-        action()
-
-
-def is_alive(pid: int) -> bool:
-    """Whether a process lives."""
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    return True

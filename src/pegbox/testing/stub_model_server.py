@@ -71,6 +71,8 @@ class Connection(asyncio.Protocol):
         """Do what the custom attributes say."""
         orders = dict(part.partition("=")[::2] for part in attributes.split(";"))
         await asyncio.sleep(float(orders.get("sleep", 0)))
+        if self.transport.is_closing():
+            return
         if "die" in orders:
             os.kill(os.getpid(), signal.SIGKILL)
         if "close" in orders:
@@ -107,6 +109,8 @@ class Connection(asyncio.Protocol):
             b"HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\ntransfer-encoding: chunked\r\n\r\n"
         )
         for number in range(count):
+            if self.transport.is_closing():
+                return
             part = body + str(number).encode()
             self.transport.write(b"%x\r\n%b\r\n" % (len(part), part))
             await asyncio.sleep(0.01)
