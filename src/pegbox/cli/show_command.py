@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -46,7 +47,6 @@ def _print_tuning_job(job: Mapping[str, Any], explanation: Mapping[str, Any]) ->
     config = job["HyperParameterTuningJobConfig"]
     counters = job["TrainingJobStatusCounters"]
     limits = config["ResourceLimits"]
-    objective = config.get("HyperParameterTuningJobObjective", {})
     best = job.get("BestTrainingJob", {})
     metric = best.get("FinalHyperParameterTuningJobObjectiveMetric", {})
     failed = counters.get("NonRetryableError", 0) + counters.get("RetryableError", 0)
@@ -57,7 +57,9 @@ def _print_tuning_job(job: Mapping[str, Any], explanation: Mapping[str, Any]) ->
             "failure": job.get("FailureReason"),
             "ended because": explanation.get("completion_reason"),
             "strategy": config["Strategy"],
-            "objective": " ".join(filter(None, (objective.get("Type"), objective.get("MetricName")))),
+            "objective": _objective(job),
+            "algorithms": _algorithms(job, explanation),
+            "started from": _parents(explanation),
             "created": clock_time(job["CreationTime"]),
             "ended": clock_time(job.get("HyperParameterTuningEndTime")),
             "training jobs": (
@@ -68,6 +70,7 @@ def _print_tuning_job(job: Mapping[str, Any], explanation: Mapping[str, Any]) ->
             "best": f"{best['TrainingJobName']} with {metric['MetricName']}={number(metric['Value'])}"
             if metric
             else None,
+            "best of all": _overall(job),
         }
     )
     for name, value in best.get("TunedHyperParameters", {}).items():
@@ -76,24 +79,61 @@ def _print_tuning_job(job: Mapping[str, Any], explanation: Mapping[str, Any]) ->
     _print_list("Met by nature", explanation.get("met_by_nature", ()))
 
 
+def _objective(job: Mapping[str, Any]) -> str:
+    single = job["HyperParameterTuningJobConfig"].get("HyperParameterTuningJobObjective")
+    objectives = [single] if single else [item["TuningObjective"] for item in job["TrainingJobDefinitions"]]
+    metrics = dict.fromkeys(item["MetricName"] for item in objectives)
+    return " ".join((objectives[0]["Type"], ", ".join(metrics)))
+
+
+def _algorithms(job: Mapping[str, Any], explanation: Mapping[str, Any]) -> str | None:
+    """Return how many training jobs each of several definitions has had."""
+    names = [item["DefinitionName"] for item in job.get("TrainingJobDefinitions", ())]
+    counts = Counter(trial.get("definition") for trial in explanation.get("trials", ()))
+    return ", ".join(f"{name} ({counts[name]})" for name in names) or None
+
+
+def _parents(explanation: Mapping[str, Any]) -> str | None:
+    """Return the parents of a warm start, with the training jobs that were taken over from each."""
+    return (
+        ", ".join(
+            f"{item['name']} ({sum(item['used'].values())} of {item['finished']} training jobs)"
+            for item in explanation.get("parents", ())
+        )
+        or None
+    )
+
+
+def _overall(job: Mapping[str, Any]) -> str | None:
+    best = job.get("OverallBestTrainingJob", {})
+    metric = best.get("FinalHyperParameterTuningJobObjectiveMetric")
+    if not metric:
+        return None
+    return f"{best['TrainingJobName']} of {best['TuningJobName']} with {metric['MetricName']}={number(metric['Value'])}"
+
+
 def _print_trials(trials: Sequence[Mapping[str, Any]], explanation: Mapping[str, Any]) -> None:
     reasons = {trial.get("name"): trial for trial in explanation.get("trials", ())}
+    several = any((trial.get("suggestion") or {}).get("turn") for trial in explanation.get("trials", ()))
     rows = []
     for trial in trials:
         metric = trial.get("FinalHyperParameterTuningJobObjectiveMetric", {})
         known = reasons.get(trial["TrainingJobName"], {}).get("suggestion") or {}
+        turn = str(known.get("turn") or "-").partition(":")[0]
         rows.append(
             (
                 trial["TrainingJobName"],
                 trial["TrainingJobStatus"],
                 number(metric.get("Value")),
+                *((trial.get("TrainingJobDefinitionName", "-"), turn) if several else ()),
                 str(known.get("reason") or "-"),
                 ", ".join(f"{name}={value}" for name, value in trial["TunedHyperParameters"].items()),
             )
         )
     if rows:
         print()
-        print_table(("TRAINING JOB", "STATUS", "OBJECTIVE", "WHY", "VALUES"), rows)
+        more = ("ALGORITHM", "TURN") if several else ()
+        print_table(("TRAINING JOB", "STATUS", "OBJECTIVE", *more, "WHY", "VALUES"), rows)
     for trial in trials:
         if trial.get("FailureReason"):
             print(f"\n{trial['TrainingJobName']}: {trial['FailureReason']}")
@@ -121,6 +161,8 @@ def _show_training_job(client: Client, name: str, as_json: bool) -> None:
             "started": clock_time(job.get("TrainingStartTime")),
             "ended": clock_time(job.get("TrainingEndTime")),
             "model": job.get("ModelArtifacts", {}).get("S3ModelArtifacts"),
+            "algorithm": explanation.get("definition"),
+            "its turn because": (explanation.get("suggestion") or {}).get("turn"),
             "chosen because": (explanation.get("suggestion") or {}).get("reason"),
         }
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import sys
 import threading
 from collections.abc import Iterator
@@ -9,13 +10,15 @@ from typing import Any
 
 import pytest
 
-from pegbox.engine.replay import replay_request
+from pegbox.engine.replay import replay_request, replay_turn
 from pegbox.ports.suggester import SuggestAnswer, SuggestRequest
 from pegbox.store import open_store
 from pegbox.suggester import SuggesterPool
 from pegbox.testing.lab import Lab, tuning_request
 
 _JOBS = 20
+#: Deleted after their child has ended.
+_PARENTS = ("job-1", "job-2")
 _RANGES = {
     "ContinuousParameterRanges": [
         {"Name": "a", "MinValue": "0.001", "MaxValue": "1", "ScalingType": "Logarithmic"}
@@ -27,7 +30,10 @@ _RANGES = {
 
 @pytest.fixture
 def finished() -> Iterator[Lab]:
-    """A home in which twenty jobs have ended, through a kill and a restart of their server."""
+    """A home in which twenty jobs have ended and two more: one that started from two of them, one of three algorithms.
+
+    Through a kill and a restart of their server; the parents are deleted.
+    """
     with Lab() as lab:
         lab.launch()
         lab.pegbox("images", "add", "fast", "--", "/bin/sh", "-c", 'echo "objective=$SM_HP_A"')
@@ -42,12 +48,38 @@ def finished() -> Iterator[Lab]:
             del definition["StaticHyperParameters"], definition["Environment"]
             client.create_hyper_parameter_tuning_job(**request)
         wait_for_all(client)
+        for further in (_child(request), _several(request)):
+            client.create_hyper_parameter_tuning_job(**further)
+        wait_for_all(client)
         lab.kill_server()
         lab.launch()
+        for parent in _PARENTS:
+            client.delete_hyper_parameter_tuning_job(HyperParameterTuningJobName=parent)
         assert len(client.list_hyper_parameter_tuning_jobs()["HyperParameterTuningJobSummaries"]) > 0
         lab.process.terminate()
         lab.process.wait()
         yield lab
+
+
+def _child(request: dict[str, Any]) -> dict[str, Any]:
+    items = [{"HyperParameterTuningJobName": name} for name in _PARENTS]
+    warm = {"WarmStartType": "TransferLearning", "ParentHyperParameterTuningJobs": items}
+    return {**copy.deepcopy(request), "HyperParameterTuningJobName": "child", "WarmStartConfig": warm}
+
+
+def _several(request: dict[str, Any]) -> dict[str, Any]:
+    further = copy.deepcopy(request)
+    further["HyperParameterTuningJobName"] = "several"
+    config, definition = further["HyperParameterTuningJobConfig"], further.pop("TrainingJobDefinition")
+    config["ResourceLimits"]["MaxNumberOfTrainingJobs"] = 15
+    own = {
+        "TuningObjective": config.pop("HyperParameterTuningJobObjective"),
+        "HyperParameterRanges": config.pop("ParameterRanges"),
+    }
+    further["TrainingJobDefinitions"] = [
+        {**definition, **own, "DefinitionName": name} for name in ("first", "second", "third")
+    ]
+    return further
 
 
 def wait_for_all(client: Any) -> None:
@@ -82,14 +114,18 @@ def test_recorded_suggestions_are_computed_again(finished: Lab) -> None:
     answers: dict[tuple[Any, ...], SuggestAnswer] = {}
     compared: list[str] = []
     try:
-        for number in range(_JOBS):
-            job = store.reader.tuning_job(f"job-{number}")
+        names = {f"job-{number}" for number in range(_JOBS)} - set(_PARENTS)
+        for name in sorted(names | {"child", "several"}):
+            job = store.reader.tuning_job(name)
             assert job is not None
             for trial in store.reader.trials(job.id):
                 record = trial.suggestion
                 assert record is not None
                 request = replay_request(store.reader, trial)
-                key = (job.id, record.observed, record.pending, record.seed, record.count)
+                if name == "several":
+                    assert replay_turn(store.reader, trial).reason == record.turn
+                assert len(request.parents) == (2 if name == "child" else 0)
+                key = (request.job_id, record.observed, record.pending, record.seed, record.count)
                 answer = answers.setdefault(key, compute(pool, request))
                 assert answer.fault is None
                 assert answer.numerics == record.numerics
@@ -101,5 +137,6 @@ def test_recorded_suggestions_are_computed_again(finished: Lab) -> None:
         pool.close()
         store.close()
     print(f"{len(compared)} suggestions of {_JOBS} jobs computed again, 0 differ", file=sys.stderr)
-    assert compared.count("Bayesian") == 15 * 6
+    # Two of the Bayesian jobs are the deleted parents.
+    assert compared.count("Bayesian") == 13 * 6 + 6 + 15
     assert compared.count("Random") == 5 * 6

@@ -13,6 +13,7 @@ from pegbox.engine.queries import Queries
 from pegbox.testing.simulated_ports import SimulatedLogs
 from pegbox.testing.simulation import IMAGE, NO_DANGERS, NO_FAULTS, World
 
+_OBJECTIVE = "HyperParameterTuningJobObjective"
 NAMES = st.from_regex(r"[a-z][a-z0-9_]{0,10}", fullmatch=True)
 TEXTS = st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=1, max_size=12)
 
@@ -161,3 +162,41 @@ def test_describe_gives_back_every_field_of_an_accepted_request(
         assert trial.suggestion is not None
         _within(dict(trial.suggestion.values), answer["HyperParameters"])
         _within(definition.get("StaticHyperParameters", {}), answer["HyperParameters"])
+
+
+@settings(max_examples=50)
+@given(config=CONFIGS, parts=st.lists(st.tuples(DEFINITIONS, ranges()), min_size=1, max_size=3))
+def test_describe_gives_back_lists_of_definitions_and_warm_starts(
+    config: dict[str, Any], parts: list[tuple[dict[str, Any], dict[str, Any]]]
+) -> None:
+    """Any accepted list comes back in its order, for a job and for one that starts from it; trials have their part."""
+    own = {name: value for name, value in config.items() if name not in ("ParameterRanges", _OBJECTIVE)}
+    listed = [
+        {
+            **definition,
+            "DefinitionName": f"part{place}",
+            "HyperParameterRanges": chosen,
+            "TuningObjective": config[_OBJECTIVE],
+        }
+        for place, (definition, chosen) in enumerate(parts)
+    ]
+    world = World(1, dangers=NO_DANGERS, faults=NO_FAULTS)
+    queries = Queries(world.parts, SimulatedLogs(), world.controller.not_improving)
+    request: dict[str, Any] = {"HyperParameterTuningJobConfig": own, "TrainingJobDefinitions": listed}
+    warm = {
+        "WarmStartType": "IdenticalDataAndAlgorithm",
+        "ParentHyperParameterTuningJobs": [{"HyperParameterTuningJobName": "Job"}],
+    }
+    for name, more in (("Job", {}), ("Child", {"WarmStartConfig": warm})):
+        asked = {"HyperParameterTuningJobName": name}
+        world.do(world.commands.admitted_tuning(copy.deepcopy({**request, **more, **asked})))
+        world.settle()
+        described = queries.describe_hyper_parameter_tuning_job(asked)
+        _within({**request, **more}, described)
+        assert "TrainingJobDefinition" not in described
+    by_name = {item["DefinitionName"]: item for item in listed}
+    for trial in world.store.reader.trials(2):
+        answer = queries.describe_training_job({"TrainingJobName": trial.name})
+        statics = by_name[trial.definition or ""].get("StaticHyperParameters", {})
+        assert trial.suggestion is not None
+        _within({**statics, **trial.suggestion.values}, answer["HyperParameters"])
