@@ -116,7 +116,7 @@ class Settings:
     )
     s3_endpoint_url: str = _setting(
         "",
-        "Another S3 endpoint that `pegbox env` points clients at, instead of `--s3`.",
+        "Another S3 endpoint that `pegbox env` points clients at, instead of `--s3`, and where inputs of other buckets are read.",
         _matches(r"(https?://[^\s/]+/?)?", "http://host[:port] or https://host[:port]"),
     )
     file_systems: tuple[str, ...] = _setting(

@@ -7,9 +7,13 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
+from pegbox.artifacts.foreign import ForeignBuckets, ForeignProblem
 from pegbox.artifacts.publishing import move_once, remove_published
 from pegbox.domain import object_keys as keys
 from pegbox.errors import PegboxError
+
+#: Where nothing is.
+_NOWHERE = Path("/dev/null/nothing")
 
 
 class _Refused(Exception):
@@ -27,6 +31,7 @@ class LocalArtifacts:
         roots: Where allowed, only under these folders (links resolved); None means anywhere.
         role: Named in messages, as AWS does.
         region: Named in messages, as AWS does.
+        foreign: Another endpoint, where inputs of buckets that are not here are looked for; or None.
     """
 
     def __init__(
@@ -39,6 +44,7 @@ class LocalArtifacts:
         roots: Collection[Path] | None = None,
         role: str = "arn:aws:iam::000000000000:role/pegbox",
         region: str = "us-east-1",
+        foreign: ForeignBuckets | None = None,
     ) -> None:
         self._buckets = buckets_dir
         self._owned = frozenset(owned)
@@ -47,11 +53,15 @@ class LocalArtifacts:
         self._roots = None if roots is None else tuple(Path(os.path.realpath(root)) for root in roots)
         self._role = role
         self._region = region
+        self._foreign = foreign
 
     def check_input(self, uri: str) -> str | None:
-        """Return why an input address cannot be used, or None; something must match it."""
+        """Return why an input address cannot be used, or None; something must match it.
+
+        What lies at another endpoint is fetched by this, so that :meth:`locate` leads to it.
+        """
         try:
-            path = self._path(uri, for_output=False)
+            path = self._fetched(uri) or self._path(uri, for_output=False)
             self._check_there(uri, path)
         except _Refused as refusal:
             return str(refusal)
@@ -72,6 +82,9 @@ class LocalArtifacts:
         Raises:
             PegboxError: The address cannot be used.
         """
+        named = self._at_foreign(uri)
+        if named is not None and self._foreign is not None:
+            return str(self._foreign.path(*named))
         return str(self._located(uri))
 
     def publish(self, staged_path: str, uri: str, artifact: Mapping[str, Any]) -> None:
@@ -91,6 +104,25 @@ class LocalArtifacts:
         scheme, rest = _split(uri)
         stop = self._buckets / rest.partition("/")[0] if scheme == "s3" else None
         remove_published(self._located(uri), stop)
+
+    def _at_foreign(self, uri: str) -> tuple[str, str] | None:
+        """Bucket and key of an address that lies at the other endpoint, or None."""
+        scheme, rest = _split(uri)
+        bucket, _, key = rest.partition("/")
+        own = bucket in self._owned or (self._buckets / bucket).is_dir()
+        if self._foreign is None or scheme != "s3" or own or not keys.is_bucket_name(bucket):
+            return None
+        return bucket, key
+
+    def _fetched(self, uri: str) -> Path | None:
+        """Where an address of the other endpoint lies now, or None for all other addresses."""
+        named = self._at_foreign(uri)
+        if named is None or self._foreign is None:
+            return None
+        try:
+            return self._foreign.path(*named) if self._foreign.fetch(*named) else _NOWHERE
+        except (ForeignProblem, ValueError) as problem:
+            raise _Refused(str(problem)) from None
 
     def _located(self, uri: str) -> Path:
         try:
@@ -114,9 +146,14 @@ class LocalArtifacts:
         known = bucket in self._owned or folder.is_dir() or (for_output and self._create)
         if not known:
             own = ", ".join(sorted(self._owned | self._existing())) or "none"
+            other = (
+                f"only inputs are read from {self._foreign.endpoint}; let outputs go to a bucket of this server"
+                if self._foreign is not None
+                else "no other S3 endpoint is named by the setting s3_endpoint_url; copy the data to a bucket of this server "
+                "or use a file:// address"
+            )
             raise _Refused(
-                f"{uri}: bucket '{bucket}' is not a bucket of this server (its buckets: {own}), and other S3 endpoints "
-                "are not offered by this version; copy the data to a bucket of this server or use a file:// address"
+                f"{uri}: bucket '{bucket}' is not a bucket of this server (its buckets: {own}); {other}"
             )
         try:
             path = folder / keys.encode_key(key.strip("/")) if key.strip("/") else folder

@@ -33,6 +33,7 @@ from pegbox.store import HomeLock, check_home_filesystem
 if TYPE_CHECKING:
     from starlette.applications import Starlette
 
+    from pegbox.artifacts import ForeignBuckets
     from pegbox.artifacts.keyring import Keyring
     from pegbox.bootstrap.gateway import GatewayRoutes
     from pegbox.bootstrap.s3 import S3Endpoint
@@ -269,7 +270,12 @@ def open_engine(
             home=home.path,
             idle_seconds=settings.agent_idle_seconds,
         ),
-        LocalArtifacts(home.path / "buckets", owned=(DEFAULT_BUCKET,), region=settings.region),
+        LocalArtifacts(
+            home.path / "buckets",
+            owned=(DEFAULT_BUCKET,),
+            region=settings.region,
+            foreign=_foreign_buckets(home, settings),
+        ),
         SuggesterPool(
             processes=settings.suggester_processes,
             idle_seconds=settings.suggester_idle_seconds,
@@ -308,6 +314,22 @@ def accelerators_of(entries: Sequence[str]) -> dict[str, dict[str, str]]:
         name, variable, value = entry.split("=", 2)
         found.setdefault(name, {})[variable] = value
     return found
+
+
+def _foreign_buckets(home: Home, settings: Settings) -> ForeignBuckets | None:
+    """Return the buckets of the S3 endpoint that the settings name, read with the owner's key."""
+    if not settings.s3_endpoint_url:
+        return None
+    from pegbox.artifacts import ForeignBuckets
+
+    owner = home.credentials()
+    return ForeignBuckets(
+        settings.s3_endpoint_url.rstrip("/"),
+        access_key_id=owner.access_key_id,
+        secret_access_key=owner.secret_access_key,
+        region=settings.region,
+        cache=home.path / "cache" / "s3",
+    )
 
 
 def open_app(
