@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from pegbox.domain.hosting import EndpointStatus, InstanceState
 from pegbox.domain.statuses import (
     FailureKind,
     ObjectiveStatus,
@@ -31,7 +32,17 @@ def test_every_changed_limit_is_documented() -> None:
 
 
 @pytest.mark.parametrize(
-    "states", [TuningStatus, TrainingStatus, SecondaryStatus, ObjectiveStatus, FailureKind, StopReason]
+    "states",
+    [
+        TuningStatus,
+        TrainingStatus,
+        SecondaryStatus,
+        ObjectiveStatus,
+        FailureKind,
+        StopReason,
+        EndpointStatus,
+        InstanceState,
+    ],
 )
 def test_every_state_is_documented(states: type[Enum]) -> None:
     """docs/states.md has a row for each state that a job, a stage, an objective, a failure or a stop can have."""

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 from pegbox.api.paging import Handler
 from pegbox.engine import Engine
-from pegbox.errors import ApiError, PegboxError, ValidationException
+from pegbox.errors import ApiError, PegboxError, ResourceNotFound, ValidationException
 from pegbox.wire import ServiceModel
 from pegbox.wire.model import build, prune
 
@@ -131,7 +131,13 @@ def handlers(engine: Engine, server: ServerControl) -> dict[str, Handler]:
         engine.commands.set_image(params["Name"], None)
 
     def explain_job(params: Mapping[str, Any]) -> Mapping[str, Any]:
-        return {"Explanation": engine.queries.explain(params["Name"])}
+        name = params["Name"]
+        try:
+            return {"Explanation": engine.queries.explain(name)}
+        except ResourceNotFound:
+            if not engine.hosting_queries.has_endpoint(name):
+                raise
+        return {"Explanation": engine.hosting_queries.explain_endpoint(name)}
 
     return {
         "DescribeServer": describe_server,

@@ -86,6 +86,10 @@ class HostingQueries:
         items = [views.endpoint_summary(self._parts.realm, item) for item in rows.items]
         return {"Endpoints": items}, rows.next_after
 
+    def has_endpoint(self, name: str) -> bool:
+        """Return whether there is an endpoint of this name."""
+        return self._reader.endpoint(name) is not None
+
     def explain_endpoint(self, name: str) -> Result:
         """Explain an endpoint beyond AWS's answer: its instances with what they noted, and what is met by nature.
 
@@ -103,6 +107,7 @@ class HostingQueries:
             "name": endpoint.name,
             "status": endpoint.status.value,
             "generation": shown.number,
+            "failure": endpoint.failure_reason,
             "met_by_nature": met,
             "instances": [
                 {
