@@ -18,7 +18,7 @@ from pegbox.space import Space
 from pegbox.strategies.candidates import Search
 from pegbox.strategies.evidence import Evidence, gather
 from pegbox.strategies.inheritance import Inheritance, inherit
-from pegbox.strategies.initial_design import design_size, fingerprint, initial_design
+from pegbox.strategies.initial_design import design_size, fingerprint, initial_design, start_count
 from pegbox.strategies.memory import Memory
 from pegbox.strategies.model import Model, learn
 from pegbox.strategies.recipe import DEFAULT, Recipe
@@ -77,7 +77,7 @@ def suggest_bayesian(
     design = design_size(space, budget)
     inherited = None
     if parents:
-        inherited = inherit(space, parents, evidence, maximize, (design + 1) // 2, memory)
+        inherited = inherit(space, parents, evidence, maximize, start_count(space, budget), memory)
     suggestions = []
     for number in range(first, first + count):
         known = evidence if inherited is None else inherited.add_to(evidence)

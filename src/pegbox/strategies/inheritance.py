@@ -31,6 +31,7 @@ from pegbox.surrogate.numerics import NotPositiveDefinite
 from pegbox.surrogate.subset import representative
 from pegbox.transfer.coordinates import Coordinates, coordinates
 from pegbox.transfer.expert import Expert, consult
+from pegbox.transfer.identity import measures_the_same
 from pegbox.transfer.prior import Advice
 from pegbox.transfer.starts import first_points
 
@@ -38,7 +39,7 @@ Floats = npt.NDArray[np.float64]
 T = TypeVar("T")
 
 #: The most trials of one parent that are looked at, and that identical parents join to the child's own.
-LIMIT, JOINED = 300, 120
+LIMIT, JOINED = 300, 80
 
 
 @dataclass(frozen=True)
@@ -69,9 +70,11 @@ class Inheritance:
     def next_start(self, own: Floats) -> Floats | None:
         """The next of the parents' points (d,), or None when it is not their turn.
 
-        Never more than every other one of the child's own points (n, d), tried or running, comes from a parent: the
-        rest shows how far the parents can be believed.
+        Of the child's first points (n, d), tried or running, no more than every other one comes from a parent: the
+        rest shows how far the parents can be believed. After twice as many as there are, it is too late for them.
         """
+        if len(own) >= 2 * len(self.starts):
+            return None
         known = {fingerprint(row) for row in own}
         waiting = [row for row in self.starts if fingerprint(row) not in known]
         done = len(self.starts) - len(waiting)
@@ -116,21 +119,30 @@ def inherit(
     joined: list[_Parent] = []
     tags = b""
     for parent in usable:
-        key, expert = _expert(parent, memory)
-        if parent.identical:  # TODO check
+        key, expert = _expert(parent, len(usable), memory)
+        if parent.identical and _holds(parent, expert, evidence):
             joined.append(parent)
         elif expert is not None:
             experts.append(expert)
             tags += key
-    good = []
-    for parent in usable:
-        rows = parent.where.inside(parent.X)
-        good.append((space.encoding.snap(parent.X[rows][:, : space.dimension]), parent.y[rows]))
     return Inheritance(
-        first_points(good, space.encoding.categorical, count),
+        _starts(space, usable, 1 if joined else count),
         Advice(tuple(experts), tags) if experts else None,
         _join(space, joined),
     )
+
+
+def best_of_parents(space: Space, parents: Sequence[ParentHistory], maximize: bool, count: int) -> Floats:
+    """At most ``count`` of the parents' best points that are points of ``space`` (s, d), best first."""
+    return _starts(space, [_place(space, parent, maximize) for parent in parents], count)
+
+
+def _starts(space: Space, parents: Sequence[_Parent], count: int) -> Floats:
+    good = []
+    for parent in parents:
+        rows = parent.where.inside(parent.X)
+        good.append((space.encoding.snap(parent.X[rows][:, : space.dimension]), parent.y[rows]))
+    return first_points(good, space.encoding.categorical, count)
 
 
 def _place(space: Space, parent: ParentHistory, maximize: bool) -> _Parent:
@@ -145,20 +157,24 @@ def _place(space: Space, parent: ParentHistory, maximize: bool) -> _Parent:
     return _Parent(place([good[i] for i in rows]), y[rows], place(bad), where, parent.identical)
 
 
-def _expert(parent: _Parent, memory: Memory) -> tuple[bytes, Expert | None]:
+def _expert(parent: _Parent, experts: int, memory: Memory) -> tuple[bytes, Expert | None]:
     digest = hashlib.blake2b(b"expert", digest_size=16)
     for array in (parent.X, parent.y, parent.where.pinned):
         digest.update(np.ascontiguousarray(array).tobytes())
-    digest.update(repr(parent.where.categorical.tolist()).encode())
+    digest.update(repr((parent.where.categorical.tolist(), experts)).encode())
     key = digest.digest()
 
     def compute() -> Expert | None:
         try:
-            return consult(parent.X, parent.y, parent.where)
+            return consult(parent.X, parent.y, parent.where, experts)
         except NotPositiveDefinite:
             return None
 
     return key, _remember(memory, key, compute)
+
+
+def _holds(parent: _Parent, expert: Expert | None, evidence: Evidence) -> bool:
+    return expert is None or measures_the_same(expert, parent.y, evidence.X, evidence.y)
 
 
 def _remember(memory: Memory, key: bytes, compute: Callable[[], T]) -> T:

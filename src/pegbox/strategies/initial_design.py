@@ -38,6 +38,11 @@ def design_size(space: Space, budget: int | None = None) -> int:
     return size if budget is None else min(size, max(2, -(-budget // 3)))
 
 
+def start_count(space: Space, budget: int | None = None) -> int:
+    """How many of the first trials may come from parents: half of what the design would have, rounded up."""
+    return (design_size(space, budget) + 1) // 2
+
+
 def initial_design(space: Space, job_seed: int) -> Floats:
     """The codes (n, d) of the design; a function of the space and the job's seed only."""
     rng = generator((job_seed,), _PURPOSE)

@@ -98,12 +98,14 @@ def learn(
             with_pending = condition_on_pending(posterior, evidence.P)
         posteriors.append(posterior)
         opinions.append(Opinion(with_pending, float(at_observed.min()), member.weight / total_weight))
-    tried = np.vstack([evidence.X, evidence.F, evidence.P])
-    region = trust_region(tried, layout.categorical, recipe.trust_radius)
     feasibility = learn_feasibility(evidence.X, evidence.F, layout)
-    ensemble = Ensemble(
-        tuple(opinions), ~layout.categorical, feasibility, region, recipe.interior / len(tried)
-    )
+    region, interior = None, 0.0
+    if not any(isinstance(posterior, AdvisedPosterior) for posterior in posteriors):
+        # Both stand in for knowledge of where good values lie; parents have it.
+        tried = np.vstack([evidence.X, evidence.F, evidence.P])
+        region = trust_region(tried, layout.categorical, recipe.trust_radius)
+        interior = recipe.interior / len(tried)
+    ensemble = Ensemble(tuple(opinions), ~layout.categorical, feasibility, region, interior)
     return Model(X, y, mean, tuple(posteriors), ensemble)
 
 

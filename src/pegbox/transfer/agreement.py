@@ -42,8 +42,10 @@ PRIOR = np.array([0.15, 0.1, 0.15, 0.2, 0.25, 0.15])
 NOISE = 0.02
 #: The most observations that are looked at: the child's own model rules long before.
 LIMIT = 100
+#: Log length scales of the reference kernels, from rough to smooth.
+LENGTHS = (-1.4, -0.5, 0.4)
 #: Bounds of the child's unit.
-_UNITS = (0.2, 3.0)
+_UNITS = (0.3, 2.0)
 
 
 @dataclass(frozen=True)
@@ -71,15 +73,32 @@ def judge(X: Floats, t: Floats, expected: Floats, layout: Layout) -> list[Agreem
         return [UNTRIED] * len(expected)
     rows = representative(t, LIMIT)
     X, t, expected = X[rows], t[rows], expected[:, rows]
-    C = Kernel(layout, default_prior(layout).mean).cross(X, X)
+    parts = [_likelihoods(X, t, expected, layout, length) for length in LENGTHS]
+    log_likelihood = np.stack([part[0] for part in parts], axis=1)  # (k, l, g)
+    log_unit = np.stack([part[1] for part in parts], axis=1)
+    weight = np.log(PRIOR) + log_likelihood
+    weight = np.exp(weight - weight.max(axis=(1, 2), keepdims=True))
+    weight /= weight.sum(axis=(1, 2), keepdims=True)
+    return [
+        Agreement(float((w.sum(axis=0) * RHO).sum()), float(np.exp((w * u).sum())), float(w[:, 0].sum()))
+        for w, u in zip(weight, log_unit, strict=True)
+    ]
+
+
+def _likelihoods(
+    X: Floats, t: Floats, expected: Floats, layout: Layout, length: float
+) -> tuple[Floats, Floats]:
+    """Log likelihoods and log v (k, g) of every expert and rho under one reference kernel."""
+    C = Kernel(layout, default_prior(layout, length=length).mean).cross(X, X)
     values, vectors = np.linalg.eigh(C)
     spectra = (1.0 - RHO[:, None] ** 2) * np.maximum(values, 0.0) + NOISE  # (g, n), eigenvalues of S
     ones, turned = vectors.sum(axis=0), t @ vectors
-    return [_judge_one(turned, ones, p @ vectors, spectra) for p in expected]
+    found = [_one(turned, ones, p @ vectors, spectra) for p in expected]
+    return np.stack([one[0] for one in found]), np.stack([one[1] for one in found])
 
 
-def _judge_one(t: Floats, ones: Floats, p: Floats, spectra: Floats) -> Agreement:
-    """One expert, everything in the eigenbasis of C."""
+def _one(t: Floats, ones: Floats, p: Floats, spectra: Floats) -> tuple[Floats, Floats]:
+    """Log likelihood and log v (g,) of one expert, everything in the eigenbasis of C."""
     n = len(t)
 
     def product(a: Floats, b: Floats) -> Floats:
@@ -92,8 +111,4 @@ def _judge_one(t: Floats, ones: Floats, p: Floats, spectra: Floats) -> Agreement
     v = (B + np.sqrt(B * B + 4.0 * A * n)) / (2.0 * np.maximum(A, 1e-12))
     v = np.clip(v, *_UNITS)
     misfit = A * v * v - 2.0 * B * v + P
-    log_likelihood = n * np.log(v) - 0.5 * misfit - 0.5 * np.log(spectra).sum(axis=1)
-    weight = np.log(PRIOR) + log_likelihood
-    weight = np.exp(weight - weight.max())
-    weight /= weight.sum()
-    return Agreement(float(weight @ RHO), float(np.exp(weight @ np.log(v))), float(weight[0]))
+    return n * np.log(v) - 0.5 * misfit - 0.5 * np.log(spectra).sum(axis=1), np.log(v)

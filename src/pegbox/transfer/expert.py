@@ -27,8 +27,11 @@ from pegbox.transfer.coordinates import Coordinates
 
 Floats = npt.NDArray[np.float64]
 
-#: The most trials of a parent that an expert looks at, and that its hyperparameters are fitted to.
-LIMIT, FIT_LIMIT = 100, 60
+#: How many trials all experts of a child look at together, and bounds of what one of them looks at: asking them costs
+#: in proportion, at each of thousands of candidates.
+TOGETHER, FEWEST, MOST = 180, 36, 100
+#: The most trials that an expert's hyperparameters are fitted to.
+FIT_LIMIT = 60
 _ITERATIONS = 25
 _NOISE = 1e-2
 
@@ -57,13 +60,19 @@ class Expert:
         return np.asarray(posterior.m + k.T @ posterior.alpha), gradient[:, : Z.shape[1]]
 
 
-def consult(X: Floats, y: Floats, where: Coordinates) -> Expert | None:
+def consult(X: Floats, y: Floats, where: Coordinates, experts: int = 1) -> Expert | None:
     """The expert of a parent's trials ``X`` (n, d + e) and ``y`` (n,); None where they say nothing.
+
+    Args:
+        X: Rows of ``where``.
+        y: Raw values.
+        where: The parent's coordinates.
+        experts: How many experts the child has.
 
     Raises:
         NotPositiveDefinite: When no covariance matrix of the trials has a factor.
     """
-    rows = representative(y, LIMIT)
+    rows = representative(y, max(FEWEST, min(MOST, TOGETHER // experts)))
     t = half_rank(y)
     if len(y) < 2 or not t.any():
         return None

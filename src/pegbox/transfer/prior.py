@@ -7,14 +7,15 @@ p_k         what expert k expects                                               
 c_k         share of expert k in the advice; they sum to 1                              ()
 p           advice: sum of c_k p_k                                                      (m,)
 rho, v      correlation of child and advice, and the child's unit (see ``agreement``)   ()
-r           v t - rho p at the observations: what the child's own model has to explain  (n,)
+r           v t - w p at the observations: what the child's own model has to explain  (n,)
 ==========  ==========================================================================  ==========
 
-    f(z) = rho p(z) + g(z),   g a Gaussian process conditioned on r
+    f(z) = w p(z) + g(z),   w = rho h / (h + n),   g a Gaussian process conditioned on r
 
 so advice decides where the child knows nothing and its own observations decide where it has some (the residual stacking
 of Golovin et al., "Google Vizier", 2017, section 3.3, with a weight that is learnt). Several experts are averaged by the
-precision that each would have alone, rho_k / (1 - rho_k^2), as independent witnesses.
+precision that each would have alone, rho_k / (1 - rho_k^2), as independent witnesses. The weight w fades as the child
+learns: the details of a parent are not those of the child, and a likelihood over the whole space forgives it that.
 """
 
 from __future__ import annotations
@@ -36,6 +37,8 @@ Floats = npt.NDArray[np.float64]
 
 #: Advice that is granted less than this is not worth its time.
 LEAST = 0.05
+#: h: after so many observations advice has half its weight.
+HALF = 4.0
 
 
 @dataclass(frozen=True)
@@ -45,29 +48,29 @@ class PriorMean:
     Attributes:
         experts: Those with a share.
         shares: c_k, summing to 1 (k,).
-        rho: How much of the advice is believed.
+        weight: w, how much of the advice is believed.
         unit: v.
     """
 
     experts: tuple[Expert, ...]
     shares: tuple[float, ...]
-    rho: float
+    weight: float
     unit: float
 
     def value(self, Z: Floats) -> Floats:
-        """rho p (m,) at codes ``Z`` (m, d)."""
+        """w p (m,) at codes ``Z`` (m, d)."""
         total = np.zeros(len(Z))
         for expert, share in zip(self.experts, self.shares, strict=True):
-            total += (self.rho * share) * expert.expect(Z)
+            total += (self.weight * share) * expert.expect(Z)
         return total
 
     def value_with_gradient(self, Z: Floats) -> tuple[Floats, Floats]:
-        """rho p (m,) and its gradient (m, d)."""
+        """w p (m,) and its gradient (m, d)."""
         total, gradient = np.zeros(len(Z)), np.zeros(Z.shape)
         for expert, share in zip(self.experts, self.shares, strict=True):
             value, slope = expert.expect_with_gradient(Z)
-            total += (self.rho * share) * value
-            gradient += (self.rho * share) * slope
+            total += (self.weight * share) * value
+            gradient += (self.weight * share) * slope
         return total, gradient
 
 
@@ -88,17 +91,17 @@ def prior_mean(experts: Sequence[Expert], X: Floats, t: Floats, layout: Layout) 
     return PriorMean(
         tuple(experts[k] for k in kept),
         tuple(float(shares[k]) for k in kept),
-        together.rho,
+        together.rho * HALF / (HALF + len(t)),
         together.unit,
     )
 
 
 def less_to_explain(prior: Prior, granted: PriorMean | None) -> Prior:
-    """The hyperparameters' prior for r: of the child's variance 1 - rho^2 is left."""
+    """The hyperparameters' prior for r: of the child's variance 1 - w^2 is left."""
     if granted is None:
         return prior
     mean = prior.mean.copy()
-    mean[-4] += math.log(1.0 - granted.rho**2)
+    mean[-4] += math.log(1.0 - granted.weight**2)
     return replace(prior, mean=mean)
 
 
