@@ -81,7 +81,7 @@ def wait_for_endpoint(
             sleep(next(pause_seconds))
     except KeyboardInterrupt:
         print(
-            f"\npegbox: no longer watching; {endpoint} goes on.\n  see it:    pegbox show {endpoint}\n"
+            f"\npegbox: no longer watching; {endpoint} goes on.\n  see it:    pegbox show {endpoint} --endpoint\n"
             f"  delete it: pegbox delete-endpoint {endpoint}",
             file=sys.stderr,
         )
@@ -91,7 +91,7 @@ def wait_for_endpoint(
             _print_end_of_log(JobLog(logs_client(), endpoint, ENDPOINT_LOGS + endpoint), described)
         raise UnexpectedStatusException(
             f"Error hosting endpoint {endpoint}: {status}. Reason: {described.get('FailureReason')}. "
-            f"Its log: pegbox logs {endpoint}; delete it with pegbox delete-endpoint {endpoint}",
+            f"Its log: pegbox logs {endpoint} --endpoint; delete it with pegbox delete-endpoint {endpoint}",
             ["InService"],
             status,
         )

@@ -25,6 +25,10 @@ app.add_typer(images, name="images")
 app.add_typer(keys, name="keys")
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+OfEndpoint = Annotated[
+    bool,
+    typer.Option("--endpoint", help="The endpoint of that name, not the training job whose model it serves."),
+]
 
 
 def run() -> None:
@@ -254,12 +258,13 @@ def jobs(
 @command
 def show(
     name: Annotated[str, typer.Argument(help="A tuning job, a training job or an endpoint.")],
+    endpoint: OfEndpoint = False,
     as_json: AsJson = False,
 ) -> None:
     """Show a job: how it stands, its best values, why each trial was chosen, and what was met by nature; or an endpoint."""
     from pegbox.cli import show_command
 
-    show_command.show_job(name, as_json)
+    show_command.show_job(name, endpoint, as_json)
 
 
 @app.command("logs")
@@ -272,12 +277,13 @@ def logs(
     follow: Annotated[
         bool, typer.Option("--follow", "-f", help="Go on until the job has ended, or the endpoint is gone.")
     ] = False,
+    endpoint: OfEndpoint = False,
     as_json: AsJson = False,
 ) -> None:
     """Print what the training programs, or an endpoint's model servers, printed."""
     from pegbox.cli import log_command
 
-    log_command.print_logs(name, follow, as_json)
+    log_command.print_logs(name, follow, endpoint, as_json)
 
 
 @app.command("stop")

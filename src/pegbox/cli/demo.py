@@ -79,7 +79,9 @@ def _serve_best(tuner: Any) -> None:
     predictor = tuner.deploy()
     predictions = predictor.predict(features)
     right = int((predictions == labels).sum())
-    print(f"Of the {len(labels)} rows kept for the test it gets {right} right: accuracy {right / len(labels):.4f}")
+    print(
+        f"Of the {len(labels)} rows kept for the test it gets {right} right: accuracy {right / len(labels):.4f}"
+    )
     predictor.delete_endpoint()
     predictor.delete_model()
     print("The endpoint is deleted.")

@@ -33,7 +33,7 @@ def deploy(name: str, endpoint: str | None, instances: int, wait: bool, as_json:
     client = connect()
     job = _training_job(client, name)
     endpoint = endpoint or job["TrainingJobName"]
-    if _find(client, endpoint) is not None:
+    if find_endpoint(client, endpoint) is not None:
         raise PegboxError(
             f"there is an endpoint {endpoint!r} already; give another --name, or 'pegbox delete-endpoint {endpoint}'"
         )
@@ -61,7 +61,7 @@ def deploy(name: str, endpoint: str | None, instances: int, wait: bool, as_json:
         for kind, label in made.items():
             client.call("sagemaker", f"Delete{kind}", **{f"{kind}Name": label})
         raise
-    described = _wait(client, endpoint, quiet=as_json) if wait else _find(client, endpoint) or {}
+    described = _wait(client, endpoint, quiet=as_json) if wait else find_endpoint(client, endpoint) or {}
     status = described["EndpointStatus"]
     if as_json:
         print_json(
@@ -77,7 +77,7 @@ def deploy(name: str, endpoint: str | None, instances: int, wait: bool, as_json:
     if wait and status != "InService":
         _print_end_of_log(client, endpoint)
         raise PegboxError(
-            f"{endpoint} is {status}: {described.get('FailureReason')}. 'pegbox logs {endpoint}' has its whole log; "
+            f"{endpoint} is {status}: {described.get('FailureReason')}. 'pegbox logs {endpoint} --endpoint' has its whole log; "
             f"'pegbox delete-endpoint {endpoint}' takes it away"
         )
     if not as_json:
@@ -108,7 +108,7 @@ def print_endpoints(as_json: bool) -> None:
         rows = [
             (item["EndpointName"], item["EndpointStatus"], clock_time(item["CreationTime"]), variants)
             for item in found
-            for variants in [_variants(_find(client, item["EndpointName"]) or {})]
+            for variants in [_variants(find_endpoint(client, item["EndpointName"]) or {})]
         ]
         print_table(("ENDPOINT", "STATUS", "CREATED", "INSTANCES"), rows)
 
@@ -116,7 +116,7 @@ def print_endpoints(as_json: bool) -> None:
 def delete_endpoint(name: str, everything: bool, as_json: bool) -> None:
     """Delete an endpoint, and its configuration and models if ``deploy`` made them or all is asked for."""
     client = connect()
-    described = _find(client, name)
+    described = find_endpoint(client, name)
     if described is None:
         raise no_such_endpoint(name)
     config = _describe(client, "EndpointConfig", described.get("EndpointConfigName"))
@@ -144,7 +144,7 @@ def _delete_config(client: Client, endpoint: str, config: Mapping[str, Any], eve
     pages = client.pages("sagemaker", "ListEndpoints", MaxResults=100)
     others = [item["EndpointName"] for page in pages for item in page["Endpoints"]]
     for other in others:
-        if other != endpoint and (_find(client, other) or {}).get("EndpointConfigName") == name:
+        if other != endpoint and (find_endpoint(client, other) or {}).get("EndpointConfigName") == name:
             return False
     client.call("sagemaker", "DeleteEndpointConfig", EndpointConfigName=name)
     return True
@@ -171,7 +171,7 @@ def show_endpoint(client: Client, name: str, as_json: bool) -> None:
     Raises:
         ApiError: There is none.
     """
-    described = _find(client, name)
+    described = find_endpoint(client, name)
     if described is None:
         raise no_such_job(name)
     config = _describe(client, "EndpointConfig", described.get("EndpointConfigName")) or {}
@@ -224,9 +224,9 @@ def no_such_endpoint(name: str) -> ApiError:
     )
 
 
-def endpoint_exists(client: Client, name: str) -> bool:
-    """Tell whether there is an endpoint of a name."""
-    return _find(client, name) is not None
+def find_endpoint(client: Client, name: str) -> dict[str, Any] | None:
+    """Return the description of an endpoint, or None if there is none of that name."""
+    return _describe(client, "Endpoint", name)
 
 
 def _training_job(client: Client, name: str) -> dict[str, Any]:
@@ -309,7 +309,7 @@ def _wait(client: Client, endpoint: str, quiet: bool) -> dict[str, Any]:
             time.sleep(POLL_SECONDS)
     except KeyboardInterrupt:
         raise PegboxError(
-            f"no longer watching; {endpoint} goes on ('pegbox show {endpoint}', 'pegbox delete-endpoint {endpoint}')"
+            f"no longer watching; {endpoint} goes on ('pegbox show {endpoint} --endpoint', 'pegbox delete-endpoint {endpoint}')"
         ) from None
 
 
@@ -335,10 +335,6 @@ def _log_lines(client: Client, endpoint: str) -> Iterable[str]:
                 limit=SHOWN_LINES,
             )
             yield from (event["message"] for event in events["events"])
-
-
-def _find(client: Client, name: str) -> dict[str, Any] | None:
-    return _describe(client, "Endpoint", name)
 
 
 def _describe(client: Client, kind: str, name: str | None) -> dict[str, Any] | None:

@@ -9,7 +9,7 @@ from typing import Any
 
 from pegbox.cli.client import Client
 from pegbox.cli.context import connect
-from pegbox.cli.endpoint_commands import LOG_GROUP, endpoint_exists
+from pegbox.cli.endpoint_commands import LOG_GROUP, find_endpoint, no_such_endpoint
 from pegbox.cli.job_commands import no_such_job
 from pegbox.cli.output import print_json
 from pegbox.errors import ApiError
@@ -19,19 +19,21 @@ GROUP = "/aws/sagemaker/TrainingJobs"
 POLL_SECONDS = 1.0
 
 
-def print_logs(name: str, follow: bool, as_json: bool) -> None:
+def print_logs(name: str, follow: bool, endpoint: bool, as_json: bool) -> None:
     """Print the output of a training job, of all training jobs of a tuning job, or of an endpoint's model servers."""
     client = connect()
-    _Printer(client, as_json).run(name, follow)
+    if endpoint and find_endpoint(client, name) is None:
+        raise no_such_endpoint(name)
+    _Printer(client, as_json, LOG_GROUP + name if endpoint else GROUP).run(name, follow)
 
 
 class _Printer:
-    def __init__(self, client: Client, as_json: bool) -> None:
+    def __init__(self, client: Client, as_json: bool, group: str) -> None:
         self._client = client
         self._as_json = as_json
         self._tokens: dict[str, str] = {}
         self._last: str | None = None
-        self._group = GROUP
+        self._group = group
 
     def run(self, name: str, follow: bool) -> None:
         """Print what is there and, while following, what comes, until the job has ended."""
@@ -56,7 +58,7 @@ class _Printer:
         An endpoint is as good as one job, which goes on for as long as it is there.
         """
         if self._group != GROUP:
-            return [name], not endpoint_exists(self._client, name)
+            return [name], find_endpoint(self._client, name) is None
         try:
             status = self._client.call("sagemaker", "DescribeTrainingJob", TrainingJobName=name)[
                 "TrainingJobStatus"
@@ -72,7 +74,7 @@ class _Printer:
         except ApiError as error:
             if error.code != "ResourceNotFound":
                 raise
-            if not endpoint_exists(self._client, name):
+            if find_endpoint(self._client, name) is None:
                 raise no_such_job(name) from None
             self._group = LOG_GROUP + name
             return [name], False

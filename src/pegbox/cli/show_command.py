@@ -9,14 +9,17 @@ from typing import Any
 
 from pegbox.cli.client import Client
 from pegbox.cli.context import connect
-from pegbox.cli.endpoint_commands import show_endpoint
+from pegbox.cli.endpoint_commands import find_endpoint, show_endpoint
 from pegbox.cli.output import clock_time, number, print_facts, print_json, print_table
 from pegbox.errors import ApiError
 
 
-def show_job(name: str, as_json: bool) -> None:
+def show_job(name: str, endpoint: bool, as_json: bool) -> None:
     """Print a tuning job, a training job or an endpoint."""
     client = connect()
+    if endpoint:
+        show_endpoint(client, name, as_json)
+        return
     try:
         job = client.call("sagemaker", "DescribeHyperParameterTuningJob", HyperParameterTuningJobName=name)
     except ApiError as error:
@@ -148,8 +151,10 @@ def _show_training_job(client: Client, name: str, as_json: bool) -> None:
         show_endpoint(client, name, as_json)
         return
     explanation = client.call("pegbox", "ExplainJob", Name=name)["Explanation"]
+    # An endpoint has the name of the training job whose model it serves, unless another was chosen.
+    served = find_endpoint(client, name)
     if as_json:
-        print_json({"job": job, "explanation": explanation})
+        print_json({"job": job, "explanation": explanation, **({"endpoint": served} if served else {})})
         return
     print_facts(
         {
@@ -161,6 +166,7 @@ def _show_training_job(client: Client, name: str, as_json: bool) -> None:
             "started": clock_time(job.get("TrainingStartTime")),
             "ended": clock_time(job.get("TrainingEndTime")),
             "model": job.get("ModelArtifacts", {}).get("S3ModelArtifacts"),
+            "endpoint": f"{served['EndpointStatus']} ('pegbox show {name} --endpoint')" if served else None,
             "algorithm": explanation.get("definition"),
             "its turn because": (explanation.get("suggestion") or {}).get("turn"),
             "chosen because": (explanation.get("suggestion") or {}).get("reason"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import importlib
 import importlib.util
 import inspect
@@ -52,10 +53,13 @@ class Script:
         self._model: Any = None
         self._default_predict: Callable[[Any], Any] | None = None
         self._functions: dict[str, tuple[Callable[..., Any], bool]] = {}
-        if program:
+        self._unread = ""
+        if program and _may_define_functions(os.path.join(code_dir, program)):
             self._take(_imported(code_dir, program))
         elif code_dir:
+            # A training script that serves with the default handlers: importing it would train again.
             sys.path.insert(0, code_dir)
+            self._unread = code_dir if program else ""
 
     def _take(self, module: ModuleType) -> None:
         for name, count in FUNCTIONS.items():
@@ -85,11 +89,21 @@ class Script:
         if "model_fn" in self._functions:
             self._model = self._call("model_fn", context, self._model_dir)
         else:
-            self._model = models.load(self._model_dir, self._program)
+            self._model = self._found_model()
         if "predict_fn" not in self._functions and "transform_fn" not in self._functions:
             self._default_predict = models.predictor(self._model)
         if "model_warmup_fn" in self._functions:
             self._call("model_warmup_fn", context, self._model_dir, self._model)
+
+    def _found_model(self) -> Any:
+        """The model that is found by its file; a script is read after all if the model needs a class of it."""
+        try:
+            return models.load(self._model_dir, self._program)
+        except (AttributeError, ImportError):
+            if not self._unread:
+                raise
+            _imported(self._unread, self._program)
+            return models.load(self._model_dir, self._program)
 
     def _call(self, name: str, context: Context, *arguments: Any) -> Any:
         function, with_context = self._functions[name]
@@ -153,6 +167,31 @@ def _answer(result: Any, accept: str, context: Context) -> Answer:
     else:
         body, content_type = formats.encode(result, content_type)
     return Answer(context.response_status or 200, content_type, body, context.response_headers)
+
+
+def _may_define_functions(path: str) -> bool:
+    """Tell, without running a script, whether its top level names one of the functions; when in doubt it may."""
+    if not path.endswith(".py"):
+        return True
+    try:
+        with open(path, "rb") as stream:
+            found: list[ast.AST] = list(ast.parse(stream.read()).body)
+    except (OSError, ValueError, SyntaxError, RecursionError):
+        # Importing it tells what is wrong.
+        return True
+    while found:
+        node = found.pop()
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+            if node.name in FUNCTIONS:
+                return True
+        elif isinstance(node, ast.ImportFrom):
+            if any(item.name == "*" or (item.asname or item.name) in FUNCTIONS for item in node.names):
+                return True
+        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store) and node.id in FUNCTIONS:
+            return True
+        else:
+            found.extend(ast.iter_child_nodes(node))
+    return False
 
 
 def _takes_context(function: Callable[..., Any], count: int) -> bool:

@@ -124,13 +124,18 @@ def gone(session: Session, name: str) -> bool:
 
 
 def test_tuned_deployed_asked_and_deleted(
-    tuner: HyperparameterTuner, session: Session, wait_until: Callable[..., Any]
+    tuner: HyperparameterTuner, session: Session, server: Any, wait_until: Callable[..., Any]
 ) -> None:
     """deploy() without a word serves the best model; arrays there and back; everything can be deleted."""
     predictor = tuner.deploy()
     rows = np.array([[1.0, 2.0], [20.0, 30.0]])
     assert predictor.predict(rows) == pytest.approx([3.0, 50.0], abs=0.2)
     assert predictor.endpoint_name == tuner.best_training_job()
+    name = predictor.endpoint_name
+    assert "the model is loaded" in server.pegbox("logs", name, "--endpoint").stdout
+    assert "the model is loaded" not in server.pegbox("logs", name).stdout
+    assert "InService" in server.pegbox("show", name).stdout
+    assert json.loads(server.pegbox("show", name, "--json", "--endpoint").stdout)["config"]
     predictor.serializer, predictor.deserializer = csv_serializer, json_deserializer
     assert predictor.predict([[1, 2]]) == pytest.approx([3.0], abs=0.2)
     with pytest.raises(ValueError, match="already exists; please pick a different name"):
@@ -296,3 +301,37 @@ def test_a_file_of_this_machine_is_a_model(session: Session, tmp_path: Path) -> 
     ).deploy(endpoint_name="from-a-file", serializer=csv_serializer, deserializer=csv_deserializer)  # fmt: skip
     assert [float(cell) for cell in predictor.predict([[1, 2]])[0]] == [7.0, 14.0]
     predictor.delete_endpoint()
+
+
+def test_scripts_without_functions_serve_without_training_again(session: Session, tmp_path: Path) -> None:
+    """A plain training script is not run by the model server, unless the model needs a class that it defines."""
+    plain = """
+        import os, joblib
+        from sklearn.linear_model import LinearRegression
+        print("training", flush=True)
+        model = LinearRegression().fit([[0.0], [1.0]], [0.0, 2.0])
+        joblib.dump(model, os.path.join(os.environ["SM_MODEL_DIR"], "model.joblib"))
+    """
+    classy = """
+        import os, joblib
+        class Doubler:
+            def predict(self, rows):
+                return rows[:, 0] * 2
+        if __name__ == "__main__":
+            print("training", flush=True)
+            joblib.dump(Doubler(), os.path.join(os.environ["SM_MODEL_DIR"], "model.joblib"))
+    """
+    for name, source in (("plain", plain), ("classy", classy)):
+        script = tmp_path / f"{name}.py"
+        script.write_text(textwrap.dedent(source))
+        estimator = Estimator(entry_point=str(script), sagemaker_session=session)
+        estimator.fit(logs=None)
+        predictor = estimator.deploy(endpoint_name=name)
+        assert predictor.predict([[3.0]]) == pytest.approx([6.0])
+        group = f"/aws/sagemaker/Endpoints/{name}"
+        (stream,) = session.client("logs").describe_log_streams(logGroupName=group)["logStreams"]
+        events = session.client("logs").get_log_events(
+            logGroupName=group, logStreamName=stream["logStreamName"], startFromHead=True
+        )["events"]
+        assert "training" not in [event["message"] for event in events]
+        predictor.delete_endpoint()
