@@ -14,6 +14,27 @@ SCRIPTS = Path(__file__).parent / "scripts"
 
 BYOA = """
 import json
+import sys
+
+if sys.argv[-1] == "serve":
+    import http.server
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.say(b"")
+
+        def do_POST(self):
+            self.say(open("/opt/ml/model/x").read().encode() + b" " + self.rfile.read(int(self.headers["Content-Length"])))
+
+        def say(self, body):
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+    port = int(os.environ.get("SAGEMAKER_BIND_TO_PORT", "8080"))
+    http.server.ThreadingHTTPServer(("127.0.0.1", port), Handler).serve_forever()
+
 values = json.load(open("/opt/ml/input/config/hyperparameters.json"))
 x = float(values["x"])
 print(f"epoch=1 loss={abs(x - 0.5) + 10 - float(values.get('offset', 0)):.6f}")
@@ -54,7 +75,7 @@ def run(server: Any, script: str, *words: str) -> list[str]:
 
 @pytest.mark.usefixtures("images")
 def test_attach_derives_the_class_from_the_image(server: Any) -> None:
-    """Example 1 of attach: another process gets a tuner of PCA, and its best job's estimator."""
+    """Example 1 of attach: another process gets a tuner of PCA, its best job's estimator, and deploys it without a word."""
     (name,) = run(server, "example_1.py", "fit")
     cls, components = run(server, "example_1.py", "attach", name)
     assert cls == "PCA"
@@ -63,7 +84,7 @@ def test_attach_derives_the_class_from_the_image(server: Any) -> None:
 
 @pytest.mark.usefixtures("images")
 def test_attach_to_two_definitions(server: Any) -> None:
-    """Example 2 of attach: a built-in algorithm and a class of a package of one's own."""
+    """Example 2 of attach: a built-in algorithm and a class of a package of one's own; the best is deployed."""
     (name,) = run(server, "example_2.py", "fit")
     assert run(server, "example_2.py", "attach", name) == ["4", "estimator_byoa", "estimator_pca", "PCA"]
 

@@ -2,6 +2,8 @@
 
 import sagemaker
 from sagemaker.estimator import Estimator
+from sagemaker.model_monitor import DataCaptureConfig
+from sagemaker.predictor import csv_serializer
 from sagemaker.session import s3_input
 from sagemaker.tuner import (
     CategoricalParameter,
@@ -86,6 +88,22 @@ attached = HyperparameterTuner.attach(
     estimator_cls="sagemaker.estimator.Estimator",
 )
 assert attached.best_training_job() == tuner.best_training_job()
+
+predictor = attached.deploy(
+    initial_instance_count=2,
+    instance_type="ml.c4.xlarge",
+    accelerator_type=None,
+    endpoint_name="documented",
+    wait=True,
+    model_name="documented-model",
+    kms_key=None,
+    data_capture_config=DataCaptureConfig(enable_capture=True, sampling_percentage=100),
+    serializer=csv_serializer,
+    content_type="text/csv",
+)
+assert isinstance(predictor, sagemaker.predictor.RealTimePredictor)
+assert predictor.predict([1, 2]) == f"{float(best['x'])} 1,2".encode()
+tuner.delete_endpoint(endpoint_name="documented")
 print(
     "result", len(table), named.describe()["HyperParameterTuningJobStatus"], type(attached.estimator).__name__
 )

@@ -31,4 +31,12 @@ else:
     # Later on:
     job_name = sys.argv[2]
     attached_tuner = HyperparameterTuner.attach(job_name)
-    print("result", type(attached_tuner.estimator).__name__, attached_tuner.best_estimator().num_components)
+    predictor = attached_tuner.deploy()
+    records = predictor.predict(numpy.zeros((2, 4), dtype="float32"))
+    components = attached_tuner.best_estimator().num_components
+    assert [len(record.label["projection"].float32_tensor.values) for record in records] == [
+        int(components)
+    ] * 2
+    assert predictor.endpoint == attached_tuner.best_training_job()
+    attached_tuner.delete_endpoint()
+    print("result", type(attached_tuner.estimator).__name__, components)

@@ -48,4 +48,8 @@ else:
     assert attached_tuner.estimator_dict["estimator_byoa"].hyperparameters() == {"offset": "2"}
     table = attached_tuner.analytics().dataframe()
     best = attached_tuner.best_estimator()
+    predictor = attached_tuner.deploy()
+    assert isinstance(predictor, sagemaker.RealTimePredictor)
+    assert predictor.predict(numpy.zeros((1, 4), dtype="float32"))[0].label["projection"]
+    attached_tuner.delete_endpoint(predictor.endpoint)
     print("result", len(table), *sorted(set(table["TrainingJobDefinitionName"])), type(best).__name__)
