@@ -25,7 +25,7 @@ def _quiet_logs() -> Iterator[None]:
 
 def _broken(seeds: int) -> str:
     """Return the first invariant that breaks in schedules with endpoints, or nothing."""
-    for seed in range(3, 4 * seeds, 4):
+    for seed in range(3, 8 * seeds, 8):
         try:
             run_seed(seed)
         except InvariantBroken as broken:

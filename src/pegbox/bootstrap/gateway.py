@@ -96,6 +96,8 @@ class GatewayRoutes:
         #: Instances that left the snapshot and were not told to be drained.
         self._left: set[int] = set()
         self._captures: Mapping[str, Any] = {}
+        #: Version of the snapshot that the gateway last said it had applied.
+        self._applied = 0
         self._sink: Callable[[Drained], None] | None = None
         self._wanted = False
         self._closing = False
@@ -129,7 +131,7 @@ class GatewayRoutes:
 
     def status(self) -> Mapping[str, Any]:
         """Return what the gateway last said of itself."""
-        return {"captures": self._captures}
+        return {"captures": self._captures, "version": self._applied}
 
     def close(self) -> None:
         """End the connection; the gateway itself goes on."""
@@ -268,6 +270,7 @@ class GatewayRoutes:
         version = int(message["version"])
         with self._lock:
             if kind == "applied":
+                self._applied = version
                 # Those of a snapshot that it has not seen may still be sent requests.
                 current = version >= int(self._snapshot.get("version", 0))
                 ended = self._left - set(message["busy"]) if current else set()

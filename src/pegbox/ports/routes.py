@@ -36,7 +36,10 @@ class Routes(Protocol):
         ...
 
     def status(self) -> Mapping[str, Any]:
-        """Return what the gateway last said of itself: ``{"captures": {"<endpoint>": {"status", "reason"}}}`` or nothing."""
+        """Return what the gateway last said of itself, or nothing.
+
+        ``{"captures": {"<endpoint>": {"status", "reason"}}, "version": number of the snapshot that it routes by}``.
+        """
         ...
 
     def close(self) -> None:

@@ -93,11 +93,13 @@ class RoutesContract:
         rig.routes.publish(snapshot(2, one=[2]))
         rig.settle(lambda: 1 in _gone(rig))
 
-    def test_status_is_a_mapping(self, rig: Rig) -> None:
-        """What the gateway said of itself can be asked at any time."""
+    def test_status_tells_the_version(self, rig: Rig) -> None:
+        """What the gateway said of itself can be asked at any time; in the end it routes by what was published."""
         status = rig.routes.status()
         assert isinstance(status, Mapping)
         assert isinstance(status.get("captures", {}), Mapping)
+        rig.routes.publish(snapshot(3, one=[1]))
+        rig.settle(lambda: rig.routes.status().get("version", 3) == 3)
 
 
 def _gone(rig: Rig) -> set[int]:

@@ -65,7 +65,10 @@ class SimulatedRoutes:
 
     def status(self) -> Mapping[str, Any]:
         """Return what the gateway says."""
-        return {"captures": dict(self.gateway.captures)}
+        return {
+            "captures": dict(self.gateway.captures),
+            "version": int(self.gateway.snapshot.get("version", 0)),
+        }
 
     def close(self) -> None:
         """End; the gateway goes on."""

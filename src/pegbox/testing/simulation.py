@@ -274,7 +274,7 @@ class Client:
             self._later(self.rng.randint(5, 60), self._child_creator(f"child{index}"))
         for _ in range(self.rng.choice((0, 1, 2, 4))):
             self._later(self.rng.randint(1, 60), self._mischief)
-        if world.seed % 4 == 3:
+        if world.seed % 8 == 3:
             world.gateway.lost = 0.1
             HostingOwner(
                 random.Random(world.seed + 4),

@@ -19,6 +19,7 @@ from pegbox.engine.hosting.handlers import (
     UpdateEndpoint,
     UpdateVariants,
 )
+from pegbox.engine.hosting.queries import HostingQueries
 from pegbox.errors import ResourceLimitExceeded, ValidationException
 from pegbox.testing.simulation import IMAGE, World
 
@@ -398,3 +399,47 @@ def test_reports_are_applied_once(calm: Make) -> None:
         gone(world)
         run(world, 10)
         assert all(a.discarded for a in world.machine.attempts.values())
+
+
+def test_in_service_means_routed(calm: Make) -> None:
+    """A description says InService only when the gateway routes by what is committed; in vain it waits once."""
+    world = calm()
+    serve(world)
+    asked: list[int] = []
+    wanted = world.store.reader.counter("routes")
+
+    def slow() -> dict[str, int]:
+        asked.append(1)
+        return {"version": wanted if len(asked) > 3 else wanted - 1}
+
+    queries = HostingQueries(world.parts, slow)
+    assert queries.describe_endpoint({"EndpointName": "e"})["EndpointStatus"] == "InService"
+    assert len(asked) == 5
+    queries = HostingQueries(world.parts, dict)
+    assert queries.describe_endpoint({"EndpointName": "e"})["EndpointStatus"] == "InService"
+
+
+def test_capture_is_described(calm: Make) -> None:
+    """The gateway's word on data capture is told; before it spoke, what the configuration says."""
+    world = calm()
+    capture = {
+        "EnableCapture": True,
+        "InitialSamplingPercentage": 20,
+        "DestinationS3Uri": "s3://bucket/x",
+        "CaptureOptions": [{"CaptureMode": "InputAndOutput"}],
+    }
+    model(world)
+    config(world, "c", DataCaptureConfig=capture)
+    world.do(CreateEndpoint(name="e", config_name="c", tags={}))
+    until(world, EndpointStatus.IN_SERVICE)
+    queries = HostingQueries(world.parts, world.routes.status)
+    told = queries.describe_endpoint({"EndpointName": "e"})["DataCaptureConfig"]
+    assert (told["EnableCapture"], told["CaptureStatus"], told["CurrentSamplingPercentage"]) == (
+        True,
+        "Started",
+        20,
+    )
+    world.gateway.captures["e"] = {"status": "Stopped", "reason": "the disk is full"}
+    told = queries.describe_endpoint({"EndpointName": "e"})["DataCaptureConfig"]
+    assert told["CaptureStatus"] == "Stopped"
+    assert queries.explain_endpoint("e")["instances"][0]["state"] == "ready"

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from pegbox.domain.hosting import EndpointStatus
 from pegbox.engine.hosting import views
 from pegbox.engine.hosting.handlers import not_found
+from pegbox.engine.hosting.routing import COUNTER
 from pegbox.engine.outcomes import notices_of
 from pegbox.engine.parts import Parts
 from pegbox.ports.store import Page
@@ -16,6 +19,9 @@ Result = dict[str, Any]
 After = Any
 Paged = tuple[Result, After]
 _DEFAULT_LIMIT = 10
+#: Longest wait for the gateway before an endpoint is shown as in service, and how often it is looked at.
+GATEWAY_SECONDS = 5.0
+_LOOK_SECONDS = 0.005
 
 
 class HostingQueries:
@@ -30,6 +36,8 @@ class HostingQueries:
         self._parts = parts
         self._reader = parts.store.reader
         self._gateway_status = gateway_status
+        #: Version of the routes that the gateway was waited for in vain.
+        self._missed = 0
 
     def describe_model(self, params: Params) -> Result:
         """Describe a model.
@@ -76,9 +84,23 @@ class HostingQueries:
         endpoint = self._reader.endpoint(params["EndpointName"])
         if endpoint is None:
             raise not_found("endpoint", self._parts.realm.endpoint_arn(params["EndpointName"]))
+        if endpoint.status is EndpointStatus.IN_SERVICE:
+            self._wait_for_gateway()
         instances = self._reader.instances(endpoint.id)
         captures = self._gateway_status().get("captures") or {}
         return views.endpoint_description(self._parts.realm, endpoint, instances, captures)
+
+    def _wait_for_gateway(self) -> None:
+        """Wait until the gateway routes by what is committed: who reads InService may send requests at once.
+
+        A gateway that does not get there is not waited for again, until there is something newer.
+        """
+        wanted = self._reader.counter(COUNTER)
+        for _ in range(int(GATEWAY_SECONDS / _LOOK_SECONDS)):
+            if self._gateway_status().get("version", wanted) >= wanted or self._missed >= wanted:
+                return
+            time.sleep(_LOOK_SECONDS)
+        self._missed = wanted
 
     def list_endpoints(self, params: Params, after: After = None) -> Paged:
         """List endpoints: ``Endpoints``."""
