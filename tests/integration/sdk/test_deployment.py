@@ -14,8 +14,9 @@ import numpy as np
 import pytest
 
 from pegbox.amazon.kmeans import KMeans
+from pegbox.async_inference import AsyncInferenceConfig, WaiterConfig
 from pegbox.estimator import Estimator
-from pegbox.exceptions import UnexpectedStatusException
+from pegbox.exceptions import AsyncInferenceModelError, UnexpectedStatusException
 from pegbox.model import Model
 from pegbox.parameter import ContinuousParameter, IntegerParameter
 from pegbox.predictor import Predictor, csv_deserializer, csv_serializer, json_deserializer, json_serializer
@@ -192,6 +193,7 @@ def test_a_program_of_ones_own_serves(session: Session, server: Any, tmp_path: P
         "got": '{"a": 1}',
         "type": "application/json",
     }
+    assert b"".join(predictor.predict_stream("streamed")).startswith(b'{"rate"')
     predictor.serializer = None
     with pytest.raises(ClientError, match="as asked") as caught:
         predictor.predict("fail")
@@ -335,3 +337,20 @@ def test_scripts_without_functions_serve_without_training_again(session: Session
         )["events"]
         assert "training" not in [event["message"] for event in events]
         predictor.delete_endpoint()
+
+
+def test_requests_that_wait(tuner: HyperparameterTuner, session: Session) -> None:
+    """Behind an endpoint with a queue answers are fetched later, and what the model refuses is told."""
+    config = AsyncInferenceConfig(max_concurrent_invocations_per_instance=2)
+    predictor = tuner.deploy(
+        endpoint_name="queued", model_name="queued", async_inference_config=config,
+        serializer=csv_serializer, deserializer=json_deserializer,
+    )  # fmt: skip
+    assert predictor.predict([[1, 2]], waiter_config=WaiterConfig(60, 1)) == pytest.approx([3.0], abs=0.2)
+    later = [predictor.predict_async([[row, row]]) for row in range(3)]
+    answers = [item.get_result(WaiterConfig(60, 1))[0] for item in later]
+    assert answers == pytest.approx([0.0, 2.0, 4.0], abs=0.2)
+    with pytest.raises(AsyncInferenceModelError):
+        predictor.predict("no, numbers", waiter_config=WaiterConfig(60, 1))
+    predictor.delete_endpoint()
+    predictor.delete_model()

@@ -49,10 +49,19 @@ attached = HyperparameterTuner.attach(name)
 assert attached.best_training_job() == tuner.best_training_job()
 print(sagemaker.__version__, sys.argv[1:], before["HyperParameterTuningJobStatus"], len(frame), type(attached.estimator).__name__)
 """
+SERVE = """
+def model_fn(folder):
+    return 10
+
+def predict_fn(rows, model):
+    return rows * model
+"""
 VERSION_2 = """
+from sagemaker.deserializers import JSONDeserializer
 from sagemaker.estimator import Estimator
 from sagemaker.image_uris import retrieve
 from sagemaker.inputs import TrainingInput
+from sagemaker.serializers import JSONSerializer
 from sagemaker.session import Session
 from sagemaker.tuner import ContinuousParameter, HyperparameterTuner
 
@@ -76,6 +85,17 @@ tuner = HyperparameterTuner(
 )
 tuner.fit({"train": TrainingInput(data)})
 print(tuner.describe()["HyperParameterTuningJobStatus"])
+predictor = tuner.deploy(
+    initial_instance_count=1,
+    instance_type="ml.m5.large",
+    serializer=JSONSerializer(),
+    deserializer=JSONDeserializer(),
+    entry_point="serve.py",
+    source_dir=".",
+)
+print(predictor.endpoint_name == tuner.best_training_job(), predictor.predict([[1, 2], [3, 4]]))
+predictor.delete_model()
+predictor.delete_endpoint()
 """
 
 
@@ -83,7 +103,7 @@ print(tuner.describe()["HyperParameterTuningJobStatus"])
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the scripts and what they train."""
     folder = tmp_path_factory.mktemp("scripts")
-    for name, text in (("train", TRAIN), ("version1", VERSION_1), ("version2", VERSION_2)):
+    for name, text in (("train", TRAIN), ("serve", SERVE), ("version1", VERSION_1), ("version2", VERSION_2)):
         (folder / f"{name}.py").write_text(text)
     return folder
 
@@ -108,10 +128,12 @@ def test_a_script_of_version_1(server: Any, folder: Path) -> None:
 
 
 def test_a_script_of_version_2(server: Any, folder: Path) -> None:
-    """New names work, and fit waits."""
+    """New names work, fit waits, and the best model is deployed with another script, asked and deleted."""
     done = run(server, folder, "--api", "v2", "version2.py")
     assert done.returncode == 0, done.stderr
-    assert done.stdout.splitlines()[-1] == "Completed"
+    lines = done.stdout.splitlines()
+    assert "Completed" in lines
+    assert lines[-1] == "True [[10, 20], [30, 40]]"
 
 
 def test_failures_of_scripts(server: Any, folder: Path) -> None:
