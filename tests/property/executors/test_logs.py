@@ -69,3 +69,29 @@ def test_any_offset_is_a_valid_token(data: bytes, offset: int) -> None:
         everything = list(logs.forward(1, 1, 0, 1000))
         assert list(logs.forward(1, 1, offset, 1000)) == [line for line in everything if line.start >= offset]
         assert list(logs.backward(1, 1, offset, 1000)) == [line for line in everything if line.end <= offset]
+
+
+@settings(max_examples=150)
+@given(LOGS, st.integers(0, 40), st.integers(1, 5))
+def test_a_log_without_its_beginning_is_read_like_its_rest(data: bytes, skipped: int, limit: int) -> None:
+    """Where the first lines were given back to the file system the others are as they were, whichever way they are read."""
+    with tempfile.TemporaryDirectory() as folder:
+        logs = write(Path(folder), data, len(data), True)
+        lines = list(logs.forward(1, 1, 0, 1000))
+        kept = lines[min(skipped, len(lines)) :]
+        start = kept[0].start if kept else len(data)
+        place = Path(folder, "1", "1")
+        if start and not data[:start].endswith(b"\n"):
+            return
+        (place / "log").write_bytes(b"\0" * start + data[start:])
+        (place / "log.start").write_text(str(start))
+        found, offset = [], 0
+        while page := logs.forward(1, 1, offset, limit):
+            found += page
+            offset = page[-1].end
+        assert found == kept
+        backwards, offset = [], logs.size(1, 1)
+        while page := logs.backward(1, 1, offset, limit):
+            backwards[:0] = page
+            offset = page[0].start
+        assert backwards == kept

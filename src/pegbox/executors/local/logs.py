@@ -2,7 +2,8 @@
 
 ``log`` is what the program wrote. ``log.times`` has a line ``"<offset> <epoch ms>"`` for each time its agent read: all bytes
 before the offset, and at or after the one of the line before, were first seen then. Only what an agent has seen is served,
-so that a line's time never changes; the rest of a finished attempt's log gets the file's time.
+so that a line's time never changes; the rest of a finished attempt's log gets the file's time. ``log.start`` has the offset at
+which the log of a model server begins, once its beginning was given back to the file system; offsets stay true.
 """
 
 from __future__ import annotations
@@ -70,9 +71,9 @@ class LocalLogs:
             return []
         lines: list[LogLine] = []
         with (folder / "log").open("rb") as stream:
-            log = _Log(stream, end, times, self._finished(folder))
-            place = max(0, offset)
-            if place > 0 and not log.is_break(place):
+            log = _Log(stream, _start(folder), end, times, self._finished(folder))
+            place = max(log.begin, offset)
+            if not log.is_break(place):
                 place = log.next_break(place)
             while place < end and len(lines) < limit:
                 stop = log.next_break(place)
@@ -91,11 +92,11 @@ class LocalLogs:
             return []
         lines: list[LogLine] = []
         with (folder / "log").open("rb") as stream:
-            log = _Log(stream, end, times, self._finished(folder))
+            log = _Log(stream, _start(folder), end, times, self._finished(folder))
             place = min(offset, end)
             if not log.is_break(place):
                 place = log.previous_break(place)
-            while place > 0 and len(lines) < limit:
+            while place > log.begin and len(lines) < limit:
                 start = log.previous_break(place)
                 lines.append(log.line(start, place))
                 place = start
@@ -122,10 +123,20 @@ class LocalLogs:
         return size if self._finished(folder) else min(size, times.seen)
 
 
+def _start(folder: Path) -> int:
+    """Return where a log begins."""
+    try:
+        text = (folder / "log.start").read_text().strip()
+    except FileNotFoundError:
+        return 0
+    return int(text) if text.isdigit() else 0
+
+
 class _Log:
     """The lines of a log: a break is after each line end, and on the grid where a whole cell had none."""
 
-    def __init__(self, stream: BinaryIO, end: int, times: _Times, finished: bool) -> None:
+    def __init__(self, stream: BinaryIO, begin: int, end: int, times: _Times, finished: bool) -> None:
+        self.begin = begin
         self._stream = stream
         self._end = end
         self._times = times
@@ -145,7 +156,7 @@ class _Log:
 
     def is_break(self, place: int) -> bool:
         """Whether a line ends at a place."""
-        if place <= 0 or (place >= self._end and self._finished):
+        if place <= self.begin or (place >= self._end and self._finished):
             return True
         if self._read(place - 1, place) == b"\n":
             return True
@@ -164,17 +175,17 @@ class _Log:
         return self._end
 
     def previous_break(self, place: int) -> int:
-        """Return the last break before a place, or 0."""
-        while place > 0:
+        """Return the last break before a place, or where the log begins."""
+        while place > self.begin:
             index = (place - 1) // GRID
             # The byte before ``place`` may be the line's own end.
             found = self._cell_at(index).rfind(b"\n", 0, place - 1 - index * GRID)
             if found >= 0:
-                return index * GRID + found + 1
+                return max(index * GRID + found + 1, self.begin)
             place = index * GRID
-            if place > 0 and self.is_break(place):
+            if place > self.begin and self.is_break(place):
                 return place
-        return 0
+        return self.begin
 
     def line(self, start: int, stop: int) -> LogLine:
         """Return the line between two breaks."""
