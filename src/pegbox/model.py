@@ -14,6 +14,7 @@ from pegbox._sdk.endpoint_requests import (
     production_variant,
     refuse_all,
 )
+from pegbox._sdk.endpoint_session import ModelNameTaken
 from pegbox._sdk.jobs import announce_target, is_local_session
 from pegbox._sdk.model_code import CLOUDWATCH_METRICS, WORKERS, code_environment, repack, stored_model
 from pegbox._sdk.naming import base_name_from_image, name_from_base
@@ -105,6 +106,8 @@ class Model:
         self.name = name
         self.vpc_config = checked_vpc_config(vpc_config)
         self.sagemaker_session = sagemaker_session
+        #: Whether another name will do where this one is taken.
+        self._name_is_made_up = False
         self.endpoint_name: str | None = None
         self._enable_network_isolation = bool(enable_network_isolation)
         self.model_kms_key = model_kms_key
@@ -221,14 +224,18 @@ class Model:
     ) -> None:
         container = self.prepare_container_def(instance_type, accelerator_type=accelerator_type)
         self.name = self.name or name_from_base(base_name_from_image(container["Image"]))
-        self._session().create_model(
-            self.name,
-            self.role,
-            container,
-            vpc_config=self.vpc_config,
-            enable_network_isolation=self.enable_network_isolation(),
-            tags=tags,
-        )
+        settings = {
+            "vpc_config": self.vpc_config,
+            "enable_network_isolation": self.enable_network_isolation(),
+            "tags": tags,
+        }
+        try:
+            self._session().create_model(self.name, self.role, container, **settings)
+        except ModelNameTaken:
+            if not self._name_is_made_up:
+                raise
+            self.name = name_from_base(self.name)
+            self._session().create_model(self.name, self.role, container, **settings)
 
     def deploy(
         self,

@@ -124,6 +124,7 @@ class Deployable:
         kwargs["model_kms_key"] = self.output_kms_key
         model = self.create_model(**kwargs)
         model.name = model_name or default_name
+        model._name_is_made_up = model_name is None
         optional = {
             "serializer": serializer,
             "deserializer": deserializer,

@@ -18,6 +18,10 @@ from pegbox._sdk.naming import base_name_from_image, name_from_base
 from pegbox._sdk.old_names import accepts_old_names
 
 
+class ModelNameTaken(ValueError):
+    """Another model has the name."""
+
+
 class EndpointSession:
     """Models, endpoint configurations and endpoints as plain calls. Base of :class:`pegbox.session.Session`."""
 
@@ -96,7 +100,7 @@ class EndpointSession:
             }
             different = differences(wanted, self.describe_model(name))
             if different:
-                raise ValueError(
+                raise ModelNameTaken(
                     f"model_name={name!r}: another model has this name (it differs in {', '.join(different)}); give another "
                     "model_name, or delete that one first"
                 ) from error
@@ -425,12 +429,13 @@ class EndpointSession:
         try:
             self.create_endpoint(name, request["EndpointConfigName"], tags=tags, wait=False)
         except ClientError as error:
-            if not _refused(error, "Cannot create already existing endpoint"):
-                raise
-            if not self._made_by_retry(name, request["EndpointConfigName"], error):
+            taken = _refused(error, "Cannot create already existing endpoint")
+            if not (taken and self._made_by_retry(name, request["EndpointConfigName"], error)):
                 if made:
                     self.delete_endpoint_config(request["EndpointConfigName"])
-                raise ValueError(_endpoint_taken(name)) from error
+                if taken:
+                    raise ValueError(_endpoint_taken(name)) from error
+                raise
         if wait:
             self.wait_for_endpoint(name, live_logging=live_logging)
         return name

@@ -399,6 +399,28 @@ def test_existing_names(serving: FakeService) -> None:
     ):
         Model(MODEL, "i", env={"A": "b"}, name="m").deploy(endpoint_name="e")
     assert serving.sent("DeleteEndpointConfig") == [{"EndpointConfigName": "e"}]
+    serving.answers["CreateEndpoint"] = serving.refuse("ResourceLimitExceeded", "only 4 machines")
+    with pytest.raises(Exception, match="only 4 machines"):
+        Model(MODEL, "i", env={"A": "b"}, name="m").deploy(9, endpoint_name="f")
+    assert serving.sent("DeleteEndpointConfig")[1] == {"EndpointConfigName": "f"}
+
+
+def test_a_made_up_model_name_gives_way(serving: FakeService, script: Path) -> None:
+    """After a deployment with bad code the next one, with other code, gets a model name of its own; a chosen name is kept."""
+    taken = {
+        "__type": "ValidationException",
+        "Message": "Cannot create already existing model",
+        "__status__": 400,
+    }
+    serving.answers["CreateModel"] = lambda request: dict(taken) if request["ModelName"] == JOB else {}
+    serving.answers["DescribeModel"] = lambda _: {"ModelName": JOB, "PrimaryContainer": {"Image": "another"}}
+    estimator = trained(Estimator("i"))
+    estimator.deploy(endpoint_name="e", wait=False)
+    name = serving.sent("CreateModel")[1]["ModelName"]
+    assert name.startswith(JOB[:20])
+    assert serving.sent("CreateEndpointConfig")[0]["ProductionVariants"][0]["ModelName"] == name
+    with pytest.raises(ValueError, match="it differs in PrimaryContainer"):
+        estimator.deploy(endpoint_name="f", model_name=JOB)
 
 
 def test_a_configuration_that_is_there_is_used_if_it_says_the_same(serving: FakeService) -> None:
