@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 import sys
 import textwrap
 from collections.abc import Callable, Iterator
@@ -274,6 +275,31 @@ def test_the_command_line(
     ):
         failed = server.pegbox(*words, check=False)
         assert (failed.returncode, "there is no" in failed.stderr) == (1, True), failed.stderr
+
+
+def test_what_others_made_is_deleted_only_when_asked(
+    tuner: HyperparameterTuner, session: Session, server: Any, wait_until: Callable[..., Any]
+) -> None:
+    """delete-endpoint leaves the configuration and model of others, unless --all says so and nobody else uses them."""
+    client = session.sagemaker_client
+    for name in ("one", "two"):
+        tuner.deploy(endpoint_name=name, model_name="shared", wait=False)
+    assert "stay; --all" in server.pegbox("delete-endpoint", "one").stdout
+    assert client.describe_endpoint_config(EndpointConfigName="one")["ProductionVariants"]
+    told = json.loads(server.pegbox("delete-endpoint", "two", "--all", "--json").stdout)
+    assert told == {"endpoint": "two", "endpoint_config": "two", "models": []}
+    wait_until(lambda: gone(session, "one") and gone(session, "two"))
+    job = tuner.best_training_job()
+    made = json.loads(server.pegbox("deploy", job, "--no-wait", "--json").stdout)
+    assert (made["endpoint"], made["training_job"], made["status"]) == (job, job, "Creating")
+    wait_until(lambda: session.endpoint_in_service_or_not(job))
+    done = subprocess.run(
+        [sys.executable, "-m", "pegbox.cli", "invoke", job, "--accept", "text/csv"],
+        env=server.environment, input="[[1, 2]]", capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert float(done.stdout) == pytest.approx(3.0, abs=0.2)
+    server.pegbox("delete-endpoint", job)
+    wait_until(lambda: gone(session, job))
 
 
 def test_a_file_of_this_machine_is_a_model(session: Session, tmp_path: Path) -> None:
