@@ -160,7 +160,9 @@ class _Log:
             return True
         if self._read(place - 1, place) == b"\n":
             return True
-        return place % GRID == 0 and b"\n" not in self._cell_at(place // GRID - 1)
+        # The line end before the log's beginning is gone, but it was there.
+        began = place - GRID < self.begin <= place
+        return place % GRID == 0 and not began and b"\n" not in self._cell_at(place // GRID - 1)
 
     def next_break(self, place: int) -> int:
         """Return the first break after a place, or the end of what can be read."""
