@@ -87,7 +87,11 @@ class Lines:
         counter = f"[{len(self._seen):>{len(total)}}/{total}]"
         if trial.status == "Failed":
             return f"{counter} {trial.name} Failed  {_first_line(trial.failure)}"
-        value = "no objective" if trial.objective is None else f"{progress.metric}={short(trial.objective)}"
+        value = (
+            "no objective"
+            if trial.objective is None
+            else f"{trial.metric or progress.metric}={short(trial.objective)}"
+        )
         best = ""
         if progress.best is not None and progress.best.objective is not None:
             best = f"  best {short(progress.best.objective)}"
@@ -168,7 +172,9 @@ def _facts(progress: Progress, now: datetime) -> list[tuple[str, str]]:
     if best is None or best.objective is None:
         rows.append(("best so far", "none yet" if not progress.is_over else "none"))
     else:
-        rows.append(("best so far", f"{progress.metric} {short(best.objective)}  ({best.name})"))
+        rows.append(
+            ("best so far", f"{best.metric or progress.metric} {short(best.objective)}  ({best.name})")
+        )
         rows.append(("with", best.values_text()))
     left = progress.seconds_left(now)
     gone = duration(progress.seconds_gone(now))
@@ -224,7 +230,8 @@ def _closing_line(progress: Progress) -> str:
     failed = f", {progress.failed} failed" if progress.failed else ""
     text = f"{progress.name} {progress.status}: {progress.finished} training jobs{failed}"
     if progress.best is not None and progress.best.objective is not None:
-        text += f"; best {progress.best.name} with {progress.metric}={short(progress.best.objective)}"
+        metric = progress.best.metric or progress.metric
+        text += f"; best {progress.best.name} with {metric}={short(progress.best.objective)}"
     return text + (f"; {progress.failure}" if progress.failure else "")
 
 

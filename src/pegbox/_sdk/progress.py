@@ -22,6 +22,8 @@ class Trial:
         values: Tuned hyperparameters as text.
         objective: Final objective value, or None.
         failure: Reason of the failure, or "".
+        metric: Name of the objective metric, or "" without a value.
+        definition: Name of its definition, where the job has several.
     """
 
     name: str
@@ -29,6 +31,8 @@ class Trial:
     values: Mapping[str, str]
     objective: float | None
     failure: str
+    metric: str = ""
+    definition: str = ""
 
     @classmethod
     def from_summary(cls, summary: Mapping[str, Any]) -> Trial:
@@ -40,11 +44,14 @@ class Trial:
             values=summary.get("TunedHyperParameters") or {},
             objective=metric.get("Value"),
             failure=summary.get("FailureReason") or "",
+            metric=metric.get("MetricName") or "",
+            definition=summary.get("TrainingJobDefinitionName") or "",
         )
 
     def values_text(self) -> str:
-        """Return the values as ``a=1, b=x``, real numbers to four digits."""
-        return ", ".join(f"{name}={short(value)}" for name, value in self.values.items())
+        """Return the values as ``a=1, b=x``, real numbers to four digits, after the name of the definition if it has one."""
+        algorithm = f"{self.definition}: " if self.definition else ""
+        return algorithm + ", ".join(f"{name}={short(value)}" for name, value in self.values.items())
 
 
 @dataclass(frozen=True)
@@ -54,7 +61,7 @@ class Progress:
     Attributes:
         name: Tuning-job name.
         status: Tuning-job status.
-        metric: Name of the objective ("" with several definitions).
+        metric: Name of the objective, with several definitions of the first one's.
         direction: ``Maximize`` or ``Minimize``.
         total: Largest number of training jobs, or None if only other limits apply.
         parallel: Largest number of training jobs at a time.

@@ -76,7 +76,13 @@ def admit_tuning(parts: Parts, reader: Reader, request: Mapping[str, Any]) -> No
         problems += _definition_problems(parts, reader, part, limits)
     if request.get("WarmStartConfig") and all(part.objective for part in shares):
         most = limits.training_jobs_random if config["Strategy"] == "Random" else limits.training_jobs
-        problems += warm_start_problems(reader, request, strict=not parts.policy.extended, most_jobs=most)
+        problems += warm_start_problems(
+            reader,
+            request,
+            strict=not parts.policy.extended,
+            most_parents=limits.warm_start_parents,
+            most_jobs=most,
+        )
     # Shares of one config find the same problem of it.
     raise_problems(list(dict.fromkeys(problems)))
 

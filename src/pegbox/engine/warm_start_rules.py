@@ -16,8 +16,6 @@ from pegbox.engine.warm_start import IDENTICAL, parents_of
 from pegbox.ports.store import Reader
 
 _PATH = "WarmStartConfig.ParentHyperParameterTuningJobs"
-#: Parents that a job may have.
-MOST_PARENTS = 5
 #: What changed static values, and tunable parameters made static, may add up to; each counts twice, as in AWS's guide.
 MOST_CHANGES = 10
 _WEIGHT = 2
@@ -48,7 +46,12 @@ Definition = Mapping[str, Any]
 
 
 def warm_start_problems(
-    reader: Reader, request: Mapping[str, Any], *, strict: bool, most_jobs: int | None
+    reader: Reader,
+    request: Mapping[str, Any],
+    *,
+    strict: bool,
+    most_parents: int | None,
+    most_jobs: int | None,
 ) -> list[str]:
     """Return everything that keeps a request from starting from the parents it names.
 
@@ -56,6 +59,7 @@ def warm_start_problems(
         reader: Committed state.
         request: The child's request; each of its definitions has an objective.
         strict: Whether all of AWS's rules hold.
+        most_parents: Parents that a job may have, or None.
         most_jobs: Training jobs that a job and its parents may have together, or None.
     """
     config = request.get("WarmStartConfig")
@@ -63,8 +67,8 @@ def warm_start_problems(
         return []
     names = parents_of(request)
     problems = []
-    if not 1 <= len(names) <= MOST_PARENTS:
-        problems.append(f"{_PATH}: {len(names)} parents; give one to {MOST_PARENTS} finished tuning jobs")
+    if not names or (most_parents is not None and len(names) > most_parents):
+        problems.append(f"{_PATH}: {len(names)} parents; give one to {most_parents} finished tuning jobs")
     for name in sorted({name for name in names if names.count(name) > 1}):
         problems.append(f"{_PATH}: {name!r} is given more than once; name each parent once")
     ours = definitions_of(request)

@@ -7,7 +7,7 @@ import random
 import threading
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +62,7 @@ class Work:
         self._evidence = lab.home / f"{prefix}-evidence.txt"
         self._code = lab.upload_code(_PROGRAM)
         self._numbers = 0
+        self._single: list[str] = []
         self.client = lab.client()
         self.expected: dict[str, int] = {}
         self.unanswered: dict[str, int] = {}
@@ -80,7 +81,13 @@ class Work:
             environment={"EVIDENCE": str(self._evidence)},
         )
         if self._retries:
-            request["TrainingJobDefinition"]["RetryStrategy"] = {"MaximumRetryAttempts": self._retries}
+            retries = {"MaximumRetryAttempts": self._retries}
+            request["TrainingJobDefinition"]["RetryStrategy"] = retries
+        if strategy == "Bayesian":
+            # Those of one definition, old enough to have ended.
+            _vary(request, self._rng, self._single[: -2 * JOBS])
+        if "TrainingJobDefinition" in request:
+            self._single.append(name)
         try:
             (client or self.client).create_hyper_parameter_tuning_job(**request)
             self.expected[name] = trials
@@ -193,6 +200,26 @@ class Work:
         if row["TrainingJobStatus"] not in ({"Completed", "Stopped"} if stopped else {"Completed"}):
             found.append(f"{name} is {row['TrainingJobStatus']}: {row.get('FailureReason')}")
         return found
+
+
+def _vary(request: dict[str, Any], rng: random.Random, earlier: Sequence[str]) -> None:
+    """Make a third of the jobs ones of two algorithms, and let a third start from an earlier job."""
+    kind = rng.random()
+    if kind < 0.33:
+        config, definition = request["HyperParameterTuningJobConfig"], request.pop("TrainingJobDefinition")
+        own = {
+            "TuningObjective": config.pop("HyperParameterTuningJobObjective"),
+            "HyperParameterRanges": config.pop("ParameterRanges"),
+        }
+        request["TrainingJobDefinitions"] = [
+            {**definition, **own, "DefinitionName": name} for name in ("first", "second")
+        ]
+    elif kind < 0.67 and earlier:
+        items = [{"HyperParameterTuningJobName": rng.choice(earlier)}]
+        request["WarmStartConfig"] = {
+            "WarmStartType": "TransferLearning",
+            "ParentHyperParameterTuningJobs": items,
+        }
 
 
 class Starts:
