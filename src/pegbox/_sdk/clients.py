@@ -57,7 +57,9 @@ def _url(target: Target, service: str) -> str | None:
     if service == RUNTIME:
         # Predictions go straight to the process that routes them; a server elsewhere passes them on.
         own = local_server.runtime_url(target.home) if target.home is not None else None
-        return os.environ.get("AWS_ENDPOINT_URL_SAGEMAKER_RUNTIME") or own or target.url
+        ours = target.chosen_by in ("endpoint_url", "PEGBOX_ENDPOINT_URL")
+        said = None if ours else os.environ.get("AWS_ENDPOINT_URL_SAGEMAKER_RUNTIME")
+        return said or own or target.url
     return target.url
 
 

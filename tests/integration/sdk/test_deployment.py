@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import textwrap
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -380,3 +381,37 @@ def test_requests_that_wait(tuner: HyperparameterTuner, session: Session) -> Non
         predictor.predict("no, numbers", waiter_config=WaiterConfig(60, 1))
     predictor.delete_endpoint()
     predictor.delete_model()
+
+
+def test_everything_dies_and_predictions_go_on(
+    make_server: Callable[..., Any],
+    processes_of: Callable[[Path], Any],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """After all processes were killed, as by a power cut, a prediction brings server, gateway and model server back."""
+    import contextlib
+
+    import psutil
+    from botocore.exceptions import ClientError
+
+    server = make_server()
+    monkeypatch.setenv("PEGBOX_HOME", str(server.home))
+    script = tmp_path / "ten.py"
+    script.write_text(
+        "def model_fn(folder):\n    return 10\ndef predict_fn(rows, model):\n    return rows * model\n"
+    )
+    session = Session()
+    predictor = Model(
+        None, "pegbox-script:1", entry_point=str(script), predictor_cls=Predictor, sagemaker_session=session
+    ).deploy(endpoint_name="ten", serializer=json_serializer, deserializer=json_deserializer)
+    assert predictor.predict([1]) == [10]
+    for process in processes_of(server.home):
+        with contextlib.suppress(psutil.Error):
+            process.kill()
+    for _ in range(200):
+        with contextlib.suppress(ClientError):
+            assert predictor.predict([2]) == [20]
+            return
+        time.sleep(0.1)
+    raise AssertionError("no answer after everything was killed")
