@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 from pegbox.api.paging import Handler
 from pegbox.engine import Engine
-from pegbox.errors import ApiError, PegboxError, ResourceNotFound, ValidationException
+from pegbox.errors import ApiError, PegboxError, ValidationException
 from pegbox.wire import ServiceModel
 from pegbox.wire.model import build, prune
 
@@ -61,6 +61,10 @@ _DESCRIPTION: dict[str, Any] = {
         "PutImage": {"input": {"shape": "PutImageRequest"}},
         "DeleteImage": {"input": {"shape": "DeleteImageRequest"}},
         "ExplainJob": {"input": {"shape": "ExplainJobRequest"}, "output": {"shape": "ExplainJobResponse"}},
+        "ExplainEndpoint": {
+            "input": {"shape": "ExplainJobRequest"},
+            "output": {"shape": "ExplainJobResponse"},
+        },
         "CreateKey": {"input": {"shape": "CreateKeyRequest"}, "output": {"shape": "KeyResponse"}},
         "ListKeys": {"output": {"shape": "ListKeysResponse"}},
         "SetKeyState": {"input": {"shape": "SetKeyStateRequest"}, "output": {"shape": "KeyResponse"}},
@@ -131,13 +135,10 @@ def handlers(engine: Engine, server: ServerControl) -> dict[str, Handler]:
         engine.commands.set_image(params["Name"], None)
 
     def explain_job(params: Mapping[str, Any]) -> Mapping[str, Any]:
-        name = params["Name"]
-        try:
-            return {"Explanation": engine.queries.explain(name)}
-        except ResourceNotFound:
-            if not engine.hosting_queries.has_endpoint(name):
-                raise
-        return {"Explanation": engine.hosting_queries.explain_endpoint(name)}
+        return {"Explanation": engine.queries.explain(params["Name"])}
+
+    def explain_endpoint(params: Mapping[str, Any]) -> Mapping[str, Any]:
+        return {"Explanation": engine.hosting_queries.explain_endpoint(params["Name"])}
 
     return {
         "DescribeServer": describe_server,
@@ -147,6 +148,7 @@ def handlers(engine: Engine, server: ServerControl) -> dict[str, Handler]:
         "PutImage": put_image,
         "DeleteImage": delete_image,
         "ExplainJob": explain_job,
+        "ExplainEndpoint": explain_endpoint,
     }
 
 

@@ -180,8 +180,9 @@ def show_endpoint(client: Client, name: str, as_json: bool) -> None:
         for label in (variant.get("ModelName") for variant in config.get("ProductionVariants", ()))
         if label
     }
+    explanation = client.call("pegbox", "ExplainEndpoint", Name=name)["Explanation"]
     if as_json:
-        print_json({"endpoint": described, "config": config, "models": models})
+        print_json({"endpoint": described, "config": config, "models": models, "explanation": explanation})
         return
     capture = described.get("DataCaptureConfig") or {}
     print_facts(
@@ -215,6 +216,23 @@ def show_endpoint(client: Client, name: str, as_json: bool) -> None:
     if rows:
         print()
         print_table(("VARIANT", "INSTANCES", "WEIGHT", "TYPE", "MODEL", "ARCHIVE"), rows)
+    _print_instances(explanation)
+    for fact in explanation.get("met_by_nature", ()):
+        print(f"\nMet by nature: {fact}")
+
+
+def _print_instances(explanation: Mapping[str, Any]) -> None:
+    """Print the instances that live, the last one that failed, and what they noted."""
+    instances = explanation.get("instances", ())
+    failed = [item for item in instances if item["state"] == "ended" and item["outcome"] != "stopped"][-1:]
+    shown = [*(item for item in instances if item["state"] != "ended"), *failed]
+    if shown:
+        print()
+        rows = [(item["id"], item["variant"], item["outcome"] or item["state"]) for item in shown]
+        print_table(("INSTANCE", "VARIANT", "STATE"), rows)
+    for item in shown:
+        for notice in (*item["notices"], *filter(None, [item["failure"]])):
+            print(f"\n{item['id']}: {notice}")
 
 
 def no_such_endpoint(name: str) -> ApiError:

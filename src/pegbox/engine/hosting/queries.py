@@ -9,6 +9,7 @@ from typing import Any
 from pegbox.domain.hosting import EndpointStatus
 from pegbox.engine.hosting import views
 from pegbox.engine.hosting.handlers import not_found
+from pegbox.engine.hosting.orders import container_of
 from pegbox.engine.hosting.routing import COUNTER
 from pegbox.engine.outcomes import notices_of
 from pegbox.engine.parts import Parts
@@ -108,10 +109,6 @@ class HostingQueries:
         items = [views.endpoint_summary(self._parts.realm, item) for item in rows.items]
         return {"Endpoints": items}, rows.next_after
 
-    def has_endpoint(self, name: str) -> bool:
-        """Return whether there is an endpoint of this name."""
-        return self._reader.endpoint(name) is not None
-
     def explain_endpoint(self, name: str) -> Result:
         """Explain an endpoint beyond AWS's answer: its instances with what they noted, and what is met by nature.
 
@@ -125,6 +122,9 @@ class HostingQueries:
         met = notices_of(shown.config, "config")
         for index, item in enumerate(shown.config["ProductionVariants"]):
             met += notices_of(item, "variant", f"ProductionVariants[{index}].")
+        for name, request in shown.models.items():
+            met += notices_of(request, "model", f"{name}: ")
+            met += notices_of(container_of(request), "container", f"{name}: PrimaryContainer.")
         return {
             "name": endpoint.name,
             "status": endpoint.status.value,
