@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 import sys
 from pathlib import Path
@@ -12,7 +13,7 @@ import pytest
 
 from pegbox._sdk import api_version
 from pegbox.errors import NotHere
-from pegbox.estimator import Estimator, _TrainingJob
+from pegbox.estimator import Estimator, EstimatorBase, _TrainingJob
 from pegbox.exceptions import BestTrainingJobNotAvailable, UnexpectedStatusException
 from pegbox.model import FrameworkModel, Model, ModelPackage
 from pegbox.model_monitor import DataCaptureConfig
@@ -590,6 +591,29 @@ def test_elsewhere_code_goes_into_the_model_where_aws_looks_for_it(tmp_path: Pat
     trained(own)
     assert own.create_model().image_uri == "my/own:1"
     assert isinstance(own.create_model(), FrameworkModel)
+
+
+def test_the_page_names_every_argument() -> None:
+    """docs/deploying.md tells of every argument of deploy that is not refused, and of every serializer's format."""
+    page = (Path(__file__).resolve().parents[3] / "docs" / "deploying.md").read_text()
+    refused = {
+        "serverless_inference_config",
+        "explainer_config",
+        "inference_recommendation_id",
+        "use_compiled_model",
+    }
+    for deploy in (EstimatorBase.deploy, HyperparameterTuner.deploy, Model.deploy):
+        for name in set(inspect.signature(deploy).parameters) - refused - {"self", "kwargs", "more"}:
+            assert f"`{name}`" in page or f"`{name}=" in page or f"{name}=" in page, name
+    for method in (
+        "predict",
+        "predict_stream",
+        "update_endpoint",
+        "delete_endpoint",
+        "delete_model",
+        "enable_data_capture",
+    ):
+        assert f"{method}(" in page or f"`{method}`" in page, method
 
 
 def test_a_predictor_is_a_predictor() -> None:
