@@ -474,6 +474,17 @@ def test_mistakes_are_told(
     assert "TrafficRoutingConfiguration.Type: 'CANARY' is refused: use ALL_AT_ONCE" in text
 
 
+def test_the_command_line_explains_it(server: Any, served: dict[str, Any]) -> None:
+    """``pegbox show`` has what AWS's answer has not: instances with what became of them, and what was met by nature."""
+    told = json.loads(server.pegbox("show", "life", "--json").stdout)["explanation"]
+    assert told["status"] == "InService"
+    assert {item["state"] for item in told["instances"]} >= {"ready", "ended"}
+    assert any("InstanceType: 'ml.m5.large'" in fact for fact in told["met_by_nature"])
+    plain = server.pegbox("show", "life").stdout
+    assert "this model cannot be read" in plain
+    assert "ready" in plain
+
+
 def test_deleting(
     server: Any, sagemaker: Any, served: dict[str, Any], wait_until: Callable[..., Any]
 ) -> None:
