@@ -17,6 +17,7 @@ from pegbox.domain.statuses import TrainingStatus
 from pegbox.engine.active import curve_of, finite, judge_for, observation_of
 from pegbox.engine.lineage import history_key, pairs
 from pegbox.engine.specs import DefinitionSpec, TuningSpec, plain_text, read_tuning
+from pegbox.errors import ValidationException
 from pegbox.ports.store import Reader
 from pegbox.space import CategoricalRange, ParameterRange
 from pegbox.strategies import ParentHistory
@@ -36,11 +37,14 @@ def parents_of(request: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def take_over(reader: Reader, request: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return what an accepted request takes over from its parents; a parent that has been deleted by now gives nothing.
+    """Return what an accepted request takes over from its parents.
 
     Args:
         reader: Committed state.
         request: The child's request.
+
+    Raises:
+        ValidationException: A parent has been deleted since the request was accepted.
     """
     kind = (request.get("WarmStartConfig") or {}).get("WarmStartType")
     child = read_tuning(request, breaker=1, compute_ahead=False)
@@ -48,7 +52,9 @@ def take_over(reader: Reader, request: Mapping[str, Any]) -> list[dict[str, Any]
     for name in parents_of(request):
         job = reader.tuning_job(name)
         if job is None:
-            continue
+            raise ValidationException(
+                f"WarmStartConfig: {name!r} is no tuning job here any more; leave it out."
+            )
         parent = read_tuning(job.request, breaker=1, compute_ahead=False)
         ended = [trial for trial in reader.trials(job.id) if trial.observed_seq is not None]
         ended.sort(key=lambda trial: trial.observed_seq or 0)

@@ -204,7 +204,7 @@ def _identity_differences(theirs: Definition, ours: Definition) -> list[str]:
 
 
 def _kinds(definition: Definition) -> dict[str, str]:
-    ranges = definition["HyperParameterRanges"]
+    ranges = definition.get("HyperParameterRanges") or {}
     return {str(item.get("Name")): word for kind, word in _KINDS.items() for item in ranges.get(kind) or ()}
 
 

@@ -8,7 +8,9 @@ import random
 from collections.abc import Mapping
 from typing import Any
 
+from pegbox.domain.records import TrainingJob, TuningJob
 from pegbox.engine.replay import replay_request, replay_turn
+from pegbox.engine.specs import definitions_of
 from pegbox.errors import ValidationException
 from pegbox.ports.store import Page, Reader
 from pegbox.ports.suggester import SuggestAnswer, SuggestRequest
@@ -96,6 +98,13 @@ def _shape(request: Mapping[str, Any]) -> str:
     return json.dumps(parts, sort_keys=True)
 
 
+def _turn(reader: Reader, tuning: TuningJob, trial: TrainingJob) -> str:
+    """Return why it is again this trial's definition's turn, or what else is decided now."""
+    turn = replay_turn(reader, trial)
+    name = definitions_of(tuning.request)[turn.definition]["DefinitionName"]
+    return turn.reason if name == trial.definition else f"the turn of {name}: {turn.reason}"
+
+
 def check_replays(reader: Reader) -> int:
     """Compute every trial's values and turn again from the store; return how many were compared.
 
@@ -110,7 +119,7 @@ def check_replays(reader: Reader) -> int:
                 continue
             try:
                 request = replay_request(reader, trial)
-                turn = replay_turn(reader, trial).reason if record.turn else ""
+                turn = _turn(reader, tuning, trial) if record.turn else ""
             except ValidationException:
                 # What it rests on was deleted.
                 continue
