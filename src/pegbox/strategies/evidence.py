@@ -89,7 +89,7 @@ def _complete(y: Floats, censored: Bools, good: Sequence[Observation], sign: flo
     if not finished:
         return y
     out = y.copy()
-    median = float(np.median(y[~censored]))
+    median = _median(y[~censored])
     curves = [dict(seen.curve) for seen in finished]
     finals = y[~censored]
     for i in np.nonzero(censored)[0].tolist():
@@ -97,11 +97,16 @@ def _complete(y: Floats, censored: Bools, good: Sequence[Observation], sign: flo
             step = good[i].curve[-1][0]
             gains = [
                 final - sign * curve[step]
-                for final, curve in zip(finals, curves, strict=True)
+                for final, curve in zip(finals.tolist(), curves, strict=True)
                 if step in curve
             ]
             gains = [gain for gain in gains if math.isfinite(gain)]
             if gains:
-                out[i] = y[i] + min(float(np.median(gains)), 0.0)
+                out[i] = float(y[i]) + min(_median(np.array(gains)), 0.0)
         out[i] = max(out[i], min(median, y[i]))
     return out
+
+
+def _median(y: Floats) -> float:
+    """The median; the sum of two of the largest doubles does not overflow."""
+    return 2.0 * float(np.median(0.5 * y))

@@ -37,8 +37,8 @@ Floats = npt.NDArray[np.float64]
 
 #: Advice that is granted less than this is not worth its time.
 LEAST = 0.05
-#: h: after so many observations advice has half its weight.
-HALF = 4.0
+#: h: after so many observations, or as many as there are columns, advice has half its weight.
+HALF = 4
 
 
 @dataclass(frozen=True)
@@ -87,11 +87,12 @@ def prior_mean(experts: Sequence[Expert], X: Floats, t: Floats, layout: Layout) 
     together = judge(X, t, (shares @ expected)[None], layout)[0] if len(experts) > 1 else alone[0]
     if together.rho < LEAST:
         return None
+    half = max(HALF, layout.d)
     kept = [k for k in range(len(experts)) if shares[k] > 0.0]
     return PriorMean(
         tuple(experts[k] for k in kept),
         tuple(float(shares[k]) for k in kept),
-        together.rho * HALF / (HALF + len(t)),
+        together.rho * half / (half + len(t)),
         together.unit,
     )
 
