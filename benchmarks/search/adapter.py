@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from pegbox.space import CategoricalRange, ContinuousRange, IntegerRange, Scaling, Space
-from pegbox.strategies import Memory, Observation, suggest
+from pegbox.strategies import Memory, Observation, ParentHistory, suggest
 
 
 def space_of(parameters):
@@ -33,12 +33,30 @@ class Pegbox:
         self.pending = {}
         self.history = []
         self.memory = Memory()
+        self.parents = []
+
+    def warm(self, jobs):
+        """Earlier jobs as {"configs": [...], "losses": [...]}."""
+        for index, job in enumerate(jobs):
+            seen = []
+            for number, (config, loss) in enumerate(zip(job["configs"], job["losses"], strict=True)):
+                values = {n: str(v) if n in self.choices else v for n, v in config.items()}
+                seen.append(Observation(number, values, float(loss)))
+            self.parents.append(ParentHistory(f"parent {index}", self.space, tuple(seen)))
 
     def ask(self):
         waiting = [values for _, values, _ in self.pending.values()]
         number = (self.seed, self.issued)
         suggestion = suggest(
-            "Bayesian", self.space, self.history, waiting, 1, number, maximize=False, memory=self.memory
+            "Bayesian",
+            self.space,
+            self.history,
+            waiting,
+            1,
+            number,
+            maximize=False,
+            memory=self.memory,
+            parents=self.parents,
         )[0]
         config = {n: self.choices[n][v] if n in self.choices else v for n, v in suggestion.values.items()}
         self.pending[id(config)] = (self.issued, suggestion.values, config)
