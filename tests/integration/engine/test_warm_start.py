@@ -112,7 +112,7 @@ def test_a_server_that_crashes_goes_on_with_the_same_parents() -> None:
     """What was taken over is read from the store; the parent is deleted in the middle."""
     world = _world(strategy=telltale_strategy)
     _run(world, _request("parent"))
-    world.dangers = Dangers(crash=0.15, refused_commit=0.02, wall_jump=0)
+    world.dangers = Dangers(crash=0.5, refused_commit=0.02, wall_jump=0)
     world.store.share = 0.02
     action = world.commands.admitted_tuning(_request("child", "parent", jobs=20))
     while world.store.reader.tuning_job("child") is None:
