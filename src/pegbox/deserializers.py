@@ -156,6 +156,10 @@ class NumpyDeserializer(BaseDeserializer):
         super().__init__(accept)
         self.dtype = dtype
 
+    def __call__(self, stream: Any, content_type: str = "application/x-npy") -> Any:
+        """Return the array; the form of version 1 of the AWS SDK."""
+        return self.deserialize(stream, content_type)
+
     def deserialize(self, stream: Any, content_type: str) -> Any:
         """Return the array.
 

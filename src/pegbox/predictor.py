@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable, Mapping
 from typing import Any, NoReturn
 
+from pegbox._sdk.api_version import names_types_of_bytes
 from pegbox._sdk.bodies import first_of, joined, serialized
 from pegbox._sdk.endpoint_requests import check_instances, production_variant, refuse_all
 from pegbox._sdk.jobs import is_local_session
@@ -50,6 +52,7 @@ npy_serializer = NumpySerializer()
 csv_deserializer = CSVDeserializer()
 json_deserializer = JSONDeserializer()
 numpy_deserializer = NumpyDeserializer()
+_NumpyDeserializer = NumpyDeserializer
 
 #: Seconds that a prediction waits for a local server which has to be started again first.
 _REVIVE_SECONDS = 30.0
@@ -64,7 +67,7 @@ class Predictor:
         endpoint_name: Name of the endpoint; in version 1 ``endpoint``.
         sagemaker_session: The session; a new one by default.
         serializer: Turns values into request bodies: an object with ``serialize``, or a function. Bodies are sent as they
-            are by default.
+            are by default, without a MIME type (version 2 of the AWS SDK: ``application/octet-stream``).
         deserializer: Turns answers into values: an object with ``deserialize``, or a function of stream and MIME type.
             Answers are bytes by default.
         content_type: MIME type of requests, instead of the serializer's.
@@ -89,8 +92,11 @@ class Predictor:
         _refuse_components(component_name)
         self.endpoint_name = endpoint_name
         self.sagemaker_session = sagemaker_session or Session()
-        self.serializer = IdentitySerializer() if serializer is None else serializer
-        self.deserializer = BytesDeserializer() if deserializer is None else deserializer
+        self.serializer = serializer
+        self.deserializer = deserializer
+        if names_types_of_bytes():
+            self.serializer = IdentitySerializer() if serializer is None else serializer
+            self.deserializer = BytesDeserializer() if deserializer is None else deserializer
         self._content_type = content_type
         self._accept = accept
         self._endpoint_config_name: str | None = None
@@ -321,8 +327,9 @@ class Predictor:
             delete_endpoint_config: Delete its configuration too.
         """
         if delete_endpoint_config:
-            # Afterwards nothing would say which models it had.
-            self._get_model_names()
+            with contextlib.suppress(Exception):
+                # Afterwards nothing would say which models it had; if nothing says so now, the endpoint goes all the same.
+                self._get_model_names()
             self.sagemaker_session.delete_endpoint_config(self._get_endpoint_config_name())
         self.sagemaker_session.delete_endpoint(self.endpoint_name)
 

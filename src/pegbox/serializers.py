@@ -57,7 +57,7 @@ class SimpleBaseSerializer(BaseSerializer):
 
 class CSVSerializer(BaseSerializer):
     """Rows of values as CSV: a list, a list of lists, an array, a data frame (without header and index), or anything that
-    can be read; text is sent as it is.
+    can be read; text is sent as it is, and a list of texts as a row each.
     """
 
     CONTENT_TYPE = "text/csv"
@@ -76,13 +76,11 @@ class CSVSerializer(BaseSerializer):
             text: str = data.to_csv(header=False, index=False)
             return text.rstrip("\n")
         rows = data.tolist() if hasattr(data, "tolist") else list(data)
-        if not rows:
-            raise ValueError("Cannot serialize empty array")
-        if not _is_row(rows[0]):
+        if rows and not isinstance(rows[0], str) and not _is_row(rows[0]):
             rows = [rows]
-        out = io.StringIO()
-        csv.writer(out, lineterminator="\n").writerows(list(row) for row in rows)
-        return out.getvalue().rstrip("\n")
+        if not rows or not all(len(row) for row in rows):
+            raise ValueError("Cannot serialize empty array")
+        return "\n".join(row if isinstance(row, str) else _csv_row(row) for row in rows)
 
 
 class JSONSerializer(BaseSerializer):
@@ -125,6 +123,15 @@ class NumpySerializer(BaseSerializer):
     def __init__(self, dtype: Any = None, content_type: str | None = None) -> None:
         super().__init__(content_type)
         self.dtype = dtype
+
+    def __call__(self, data: Any, dtype: Any = None) -> bytes:
+        """Return the file's bytes; the form of version 1 of the AWS SDK.
+
+        Args:
+            data: What :meth:`serialize` takes.
+            dtype: Type of the array instead.
+        """
+        return self.serialize(data) if dtype is None else type(self)(dtype, self.content_type).serialize(data)
 
     def serialize(self, data: Any) -> bytes:
         """Return the file's bytes; an object with ``read`` is sent as it is.
@@ -270,6 +277,12 @@ class IdentitySerializer(BaseSerializer):
     def serialize(self, data: Any) -> Any:
         """Return the body unchanged."""
         return data
+
+
+def _csv_row(row: Iterable[Any]) -> str:
+    out = io.StringIO()
+    csv.writer(out, lineterminator="").writerow(row)
+    return out.getvalue()
 
 
 def _is_row(item: Any) -> bool:

@@ -36,3 +36,8 @@ def waits_by_default() -> bool:
 def names_deployments_by_time() -> bool:
     """Tell whether models and endpoints are named by the time: since version 2 of the AWS SDK they are."""
     return _chosen == "v2"
+
+
+def names_types_of_bytes() -> bool:
+    """Tell whether a predictor without serializers sends MIME types: since version 2 of the AWS SDK it does."""
+    return _chosen == "v2"

@@ -255,8 +255,8 @@ class EstimatorBase(Deployable, ABC):
         if tags:
             arguments["tags"] = tags
         estimator = cls(sagemaker_session=session, **arguments)
-        estimator.latest_training_job = _TrainingJob(session, training_job_name)
-        estimator._current_job_name = training_job_name
+        estimator.latest_training_job = _TrainingJob(session, details["TrainingJobName"])
+        estimator._current_job_name = details["TrainingJobName"]
         estimator.jobs.append(estimator.latest_training_job)
         estimator.latest_training_job.wait(logs="None")
         return estimator

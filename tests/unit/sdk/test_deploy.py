@@ -527,7 +527,8 @@ def test_the_calls_that_the_aws_sdks_own_tests_look_at(script: Path) -> None:
         "Completed", BestTrainingJob={"TrainingJobName": "neo"}
     )
     session.sagemaker_client.describe_training_job.return_value = training_job(
-        AlgorithmSpecification={"TrainingImage": "image", "TrainingInputMode": "File"}
+        TrainingJobName="neo",
+        AlgorithmSpecification={"TrainingImage": "image", "TrainingInputMode": "File"},
     )
     session.sagemaker_client.list_tags.return_value = {"Tags": []}
     predictor = attached(Estimator("image", "role", sagemaker_session=session), session).deploy(

@@ -11,6 +11,7 @@ from unittest.mock import Mock
 import pytest
 
 from pegbox import predictor as predictors
+from pegbox._sdk import api_version
 from pegbox.async_inference import AsyncInferenceConfig, WaiterConfig
 from pegbox.errors import NotHere
 from pegbox.exceptions import AsyncInferenceModelError, ObjectNotExistedError, PollingTimeoutError
@@ -77,11 +78,7 @@ def test_a_request_has_what_it_is_told(service: FakeService) -> None:
 def test_version_ones_ways(service: FakeService) -> None:
     """Serializer functions, attributes set later, None for bytes, and initial_args that win."""
     predictor = RealTimePredictor(endpoint="e")
-    assert (predictor.endpoint, predictor.content_type, predictor.accept) == (
-        "e",
-        "application/octet-stream",
-        ("*/*",),
-    )
+    assert (predictor.endpoint, predictor.content_type, predictor.accept) == ("e", None, None)
     assert predictor.predict(b"raw") == b"[1]"
     predictor.content_type = "text/csv"
     predictor.serializer = lambda rows: ",".join(map(str, rows))
@@ -92,6 +89,18 @@ def test_version_ones_ways(service: FakeService) -> None:
     assert (headers["Content-Type"], headers["Accept"]) == ("text/csv", "a/b")
     explicit = RealTimePredictor("e", None, predictors.csv_serializer, None, "text/libsvm", "text/plain")
     assert (explicit.content_type, explicit.accept) == ("text/libsvm", "text/plain")
+
+
+def test_version_twos_types(service: FakeService) -> None:
+    """In version 2 bodies that are sent as they are have a type, and any answer will do."""
+    api_version.choose("v2")
+    try:
+        predictor = Predictor("e")
+    finally:
+        api_version.choose("v1")
+    assert predictor.predict(b"raw") == b"[1]"
+    headers = service.invocations[0][1]
+    assert (headers["Content-Type"], headers["Accept"]) == ("application/octet-stream", "*/*")
 
 
 def test_predictions_go_to_the_address_of_endpoints(

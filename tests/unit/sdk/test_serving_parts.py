@@ -22,6 +22,7 @@ from pegbox.model_monitor import DataCaptureConfig
         (serializers.CSVSerializer(), [[1, 2], [3, 4]], "1,2\n3,4"),
         (serializers.CSVSerializer(), np.array([[1.0, 2.0]]), "1.0,2.0"),
         (serializers.CSVSerializer(), "ready", "ready"),
+        (serializers.CSVSerializer(), ["1,2", "3,4"], "1,2\n3,4"),
         (serializers.CSVSerializer(), io.StringIO("1,2"), "1,2"),
         (
             serializers.JSONSerializer(),
@@ -69,8 +70,11 @@ def test_arrays_travel_without_pickles() -> None:
         deserializers.NumpyDeserializer(allow_pickle=True)
     with pytest.raises(ValueError, match="empty"):
         serializers.NumpySerializer().serialize([])
-    with pytest.raises(ValueError, match="empty"):
-        serializers.CSVSerializer().serialize([])
+    for empty in ([], [[]], np.array([[], []])):
+        with pytest.raises(ValueError, match="empty"):
+            serializers.CSVSerializer().serialize(empty)
+    assert np.load(io.BytesIO(predictor.npy_serializer([1, 2], "float16"))).dtype == "float16"
+    assert predictor.numpy_deserializer(io.BytesIO(body)).tolist() == array.tolist()
 
 
 @pytest.mark.parametrize(
