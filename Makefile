@@ -1,5 +1,5 @@
 # The two commands of the README are `make demo` and `make test`; each does all of its own set-up.
-.PHONY: demo test test-clients lint bench bench-overhead bench-search bench-early-stopping bench-several-algorithms bench-server bench-agent chaos attack simulation clean help
+.PHONY: demo test test-clients lint bench bench-overhead bench-search bench-early-stopping bench-several-algorithms bench-server bench-agent bench-serving chaos chaos-serving soak-serving bad-payloads attack simulation clean help
 
 PY := .venv/bin/python
 # Processes start by the thousand here; without bytecode each would compile its imports again.
@@ -43,6 +43,11 @@ bench-agent:     ## cold start and warm hand-over of an agent, as multiples of a
 	@tools/environment.sh dev
 	@$(PY) benchmarks/agent_start.py
 
+bench-serving:   ## requests per second of an endpoint beside an inline call, MLflow, BentoML and TorchServe (ARGS="--model forest")
+	@tools/environment.sh dev
+	@tools/load_generator.sh
+	@$(PY) benchmarks/serving.py $(ARGS)
+
 bench-search:    ## the search beside its peers (ARGS="--long" for more)
 	@tools/environment.sh dev,bench
 	@$(PY) benchmarks/search/compare.py $(ARGS)
@@ -59,6 +64,19 @@ chaos:           ## kill -9 of the server during tuning, 200 cycles (CYCLES=n VI
 	@tools/environment.sh dev
 	@$(PY) -m pegbox.testing.chaos --cycles $${CYCLES:-200} --victims $${VICTIMS:-server}
 	@$(PY) -m pegbox.testing.simulation --seeds $${SEEDS:-10000}
+
+chaos-serving:   ## kill -9 of model servers, agents and the server under load, 100 times (CYCLES=n VICTIMS=server,model,agent,gateway)
+	@tools/environment.sh dev
+	@$(PY) -m pegbox.testing.chaos_serving --cycles $${CYCLES:-100} --victims $${VICTIMS:-server,model,agent}
+
+soak-serving:    ## 10 minutes at half of the peak rate: memory of each process (MINUTES=n)
+	@tools/environment.sh dev
+	@tools/load_generator.sh
+	@$(PY) -m pegbox.testing.soak_serving --minutes $${MINUTES:-10}
+
+bad-payloads:    ## 10,000 bad payloads to an endpoint: only 4xx, no hang, no crash (COUNT=n)
+	@tools/environment.sh dev
+	@$(PY) -m pegbox.testing.bad_payloads --count $${COUNT:-10000}
 
 simulation:      ## the deterministic simulation with 1,000 seeds
 	@tools/environment.sh dev

@@ -76,6 +76,7 @@ class Exchange:
 
     async def __call__(self, request: Request, client: Client) -> Response | None:
         """Return the answer to a request, or None where it was written already."""
+        arrived = time.monotonic()
         identity = request_id()
         try:
             fault = foreign(request.headers, self._allowed)
@@ -86,10 +87,10 @@ class Exchange:
             self._verifier.verify(request, self._now(), _SERVICES)
             invocation = read_invocation(request)
             if invocation.operation is Operation.INVOKE:
-                return await self._invoke(invocation, identity)
+                return await self._invoke(invocation, identity, arrived)
             if invocation.operation is Operation.ASYNC:
                 return await self._queue.accept(invocation, identity)
-            await self._stream(invocation, identity, client)
+            await self._stream(invocation, identity, client, arrived)
             return None
         except ApiError as error:
             level = logging.ERROR if error.status == 500 else logging.DEBUG
@@ -103,8 +104,7 @@ class Exchange:
             words = f"A fault of Pegbox; logs/gateway.log tells more under request {identity}."
             return error_answer(InternalFailure(words), identity)
 
-    async def _invoke(self, invocation: Invocation, identity: str) -> Response:
-        arrived = time.monotonic()
+    async def _invoke(self, invocation: Invocation, identity: str, arrived: float) -> Response:
         sent = await self._dispatcher.send(invocation, arrived)
         answer = sent.answer
         content_type = answer.headers.get("content-type")
@@ -116,8 +116,7 @@ class Exchange:
         headers = result_headers(identity, variant, content_type, answer.headers.get(_ATTRIBUTES))
         return Response(200, headers, body)
 
-    async def _stream(self, invocation: Invocation, identity: str, client: Client) -> None:
-        arrived = time.monotonic()
+    async def _stream(self, invocation: Invocation, identity: str, client: Client, arrived: float) -> None:
         sent = await self._dispatcher.open(invocation, arrived)
         try:
             answer = sent.answer
