@@ -63,6 +63,9 @@ _ALGORITHMS = {
     "PCA": "pegbox.amazon.pca",
     "RandomCutForest": "pegbox.amazon.randomcutforest",
 }
+#: Those of them that exist here; each has its models and predictors beside it.
+_SERVED = sorted(set(_ALGORITHMS) - {"IPInsights", "NTM", "Object2Vec"})
+_ALGORITHMS |= {f"{name}{kind}": _ALGORITHMS[name] for name in _SERVED for kind in ("Model", "Predictor")}
 
 __all__ = [
     "CategoricalParameter",
@@ -96,8 +99,7 @@ def __getattr__(name: str) -> Any:
 
     if name == "image_uris":
         return importlib.import_module("pegbox.image_uris")
-    # Each algorithm has its models and predictors beside it.
-    home = _HOMES.get(name) or _ALGORITHMS.get(name.removesuffix("Model").removesuffix("Predictor"))
+    home = _HOMES.get(name) or _ALGORITHMS.get(name)
     if home is None:
         raise AttributeError(f"module 'pegbox' has no attribute {name!r}")
     value = getattr(importlib.import_module(home), name)
@@ -107,4 +109,4 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     """Public names, loaded or not."""
-    return sorted({*globals(), *__all__, *_ALGORITHMS})
+    return sorted({*globals(), *__all__, *_HOMES, *_ALGORITHMS})

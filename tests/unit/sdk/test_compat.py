@@ -36,6 +36,20 @@ def run(code: str) -> str:
         "from pegbox._sdk.recordio import write_numpy_to_dense_tensor as ours",
         "from sagemaker.amazon.pca import PCA as it; from pegbox import PCA as ours",
         "from sagemaker.mxnet import MXNet as it; from pegbox.mxnet import MXNet as ours",
+        "from sagemaker import Model as it; from pegbox.model import Model as ours",
+        "from sagemaker import KMeansModel as it; from pegbox.amazon.kmeans import KMeansModel as ours",
+        "from sagemaker import production_variant as it; from pegbox.session import production_variant as ours",
+        "from sagemaker.predictor import RealTimePredictor as it; from pegbox import Predictor as ours",
+        "from sagemaker.amazon.common import RecordSerializer as it; from pegbox.serializers import RecordSerializer as ours",
+        "from sagemaker.tensorflow.serving import Model as it; from pegbox.tensorflow import TensorFlowModel as ours",
+        "from sagemaker.predictor_async import AsyncPredictor as it; from pegbox.predictor_async import AsyncPredictor as ours",
+        "from sagemaker.async_inference import WaiterConfig as it; from pegbox.async_inference import WaiterConfig as ours",
+        "from sagemaker.iterators import LineIterator as it; from pegbox.iterators import LineIterator as ours",
+        "from sagemaker.pipeline import PipelineModel as it; from pegbox.pipeline import PipelineModel as ours",
+        "from sagemaker.multidatamodel import MultiDataModel as it; "
+        "from pegbox.multidatamodel import MultiDataModel as ours",
+        "from sagemaker.model_monitor import DataCaptureConfig as it; "
+        "from pegbox.model_monitor import DataCaptureConfig as ours",
     ],
 )
 def test_each_name_is_pegboxs_own(statement: str) -> None:
