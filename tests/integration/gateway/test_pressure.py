@@ -1,0 +1,71 @@
+"""More than can be served: the gateway sends requests away and keeps its memory, and serves the others."""
+
+from __future__ import annotations
+
+import http.client
+import threading
+from collections import Counter
+from collections.abc import Iterator
+from datetime import datetime, timezone
+from pathlib import Path
+
+import pytest
+
+from pegbox.gateway.connection import BODIES_BYTES
+from pegbox.testing.gateway_rig import KEY, REGION, SECRET, GatewayRig, endpoint
+from pegbox.wire import sign_request
+
+
+@pytest.fixture
+def rig(tmp_path: Path) -> Iterator[GatewayRig]:
+    """A gateway with one model server."""
+    rig = GatewayRig(tmp_path / "home")
+    rig.publish({"e": endpoint(rig.model())})
+    rig.start()
+    yield rig
+    rig.close()
+
+
+def peak_memory(rig: GatewayRig) -> int:
+    """Return the most memory that the gateway ever had, in bytes."""
+    assert rig.process is not None
+    for line in Path(f"/proc/{rig.process.pid}/status").read_text().splitlines():
+        if line.startswith("VmHWM:"):
+            return int(line.split()[1]) * 1024
+    raise AssertionError("the system does not tell")
+
+
+def test_large_bodies_of_many_clients_are_bounded(rig: GatewayRig) -> None:
+    """40 clients send 10 MB each to a slow model: what is over the budget is told so before its body is read."""
+    body = b"x" * 10_000_000
+    path = "/endpoints/e/invocations"
+    headers = sign_request(
+        "POST", f"{rig.url}{path}", headers={"X-Amzn-SageMaker-Custom-Attributes": "sleep=3;size=2"}, body=body,
+        access_key_id=KEY, secret_access_key=SECRET, region=REGION, service="sagemaker", now=datetime.now(timezone.utc),
+    )  # fmt: skip
+    seen: Counter[str] = Counter()
+
+    def call() -> None:
+        connection = http.client.HTTPConnection("127.0.0.1", rig.port, timeout=60)
+        try:
+            connection.request("POST", path, body, headers)
+        except (BrokenPipeError, ConnectionResetError):
+            pass  # Sent away while still sending: the answer is there all the same.
+        answer = connection.getresponse()
+        answer.read()
+        seen[f"{answer.status} {answer.getheader('x-amzn-errortype') or ''}".strip()] += 1
+        if answer.status == 503:
+            assert answer.getheader("Retry-After") == "1"
+        connection.close()
+
+    threads = [threading.Thread(target=call) for _ in range(40)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert set(seen) == {"200", "503 ServiceUnavailable"}
+    assert seen["200"] >= 20
+    assert sum(seen.values()) == 40
+    assert peak_memory(rig) < 3 * BODIES_BYTES
+    status, _, answer = rig.post(path, b"small")
+    assert (status, answer) == (200, b"small")
