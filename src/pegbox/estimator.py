@@ -216,6 +216,7 @@ class Estimator(EstimatorBase):
             return Predictor(endpoint_name, session, serializer, deserializer, content_type, accept)
 
         kwargs.setdefault("enable_network_isolation", self.enable_network_isolation())
+        kwargs["env"] = self._serving_environment(kwargs.get("env"))
         return Model(
             self.model_data,
             image_uri or self.train_image(),
@@ -404,6 +405,7 @@ class Framework(EstimatorBase):
         kwargs.setdefault("enable_network_isolation", self.enable_network_isolation())
         kwargs.setdefault("name", self._current_job_name)
         kwargs.setdefault("container_log_level", self.container_log_level)
+        kwargs["env"] = self._serving_environment(kwargs.get("env"))
         return self._model_class()(
             model_data,
             role=role or self.role,

@@ -8,7 +8,7 @@ from typing import Any, NoReturn
 
 from pegbox._sdk import api_version
 from pegbox._sdk.endpoint_requests import VPC_CONFIG_DEFAULT, checked_vpc_config
-from pegbox._sdk.jobs import is_local_session
+from pegbox._sdk.jobs import PYTHON_VARIABLE, is_local_session
 from pegbox._sdk.naming import base_from_name, base_name_from_image, name_from_base
 from pegbox._sdk.script_code import UploadedCode
 from pegbox.errors import NotHere
@@ -23,6 +23,7 @@ class Deployable:
     # -- what an estimator has
 
     base_job_name: str | None
+    environment: dict[str, str] | None
     instance_type: str
     latest_training_job: Any
     output_kms_key: str | None
@@ -30,6 +31,7 @@ class Deployable:
     security_group_ids: list[str] | None
     subnets: list[str] | None
     tags: list[dict[str, str]] | None
+    _interpreter: str | None
 
     def train_image(self) -> str:
         """Return the image."""
@@ -159,6 +161,13 @@ class Deployable:
             base = self.base_job_name or base_name_from_image(self.train_image())
             return name_from_base(base_from_name(_TRIAL.sub("", base)))
         return str(self.latest_training_job.name)
+
+    def _serving_environment(self, env: dict[str, str] | None) -> dict[str, str]:
+        """A model's environment; on the local server it is served by the interpreter that trained it, if that is still there."""
+        trained_by = self._interpreter or (self.environment or {}).get(PYTHON_VARIABLE)
+        if trained_by and os.path.exists(trained_by) and is_local_session(self.sagemaker_session):
+            return {PYTHON_VARIABLE: trained_by, **(env or {})}
+        return dict(env or {})
 
     def get_vpc_config(self, vpc_config_override: Any = VPC_CONFIG_DEFAULT) -> dict[str, list[str]] | None:
         """Return the request's ``VpcConfig``, or None without subnets and security groups.

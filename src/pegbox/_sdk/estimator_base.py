@@ -138,6 +138,8 @@ class EstimatorBase(Deployable, ABC):
         self.max_retry_attempts = max_retry_attempts
         self._current_job_name: str | None = None
         self.latest_training_job: Any = None
+        #: Interpreter that ran the training job, where one was attached to.
+        self._interpreter: str | None = None
         self.jobs: list[Any] = []
 
     # -- what subclasses say
@@ -255,6 +257,7 @@ class EstimatorBase(Deployable, ABC):
         if tags:
             arguments["tags"] = tags
         estimator = cls(sagemaker_session=session, **arguments)
+        estimator._interpreter = (details.get("Environment") or {}).get(PYTHON_VARIABLE)
         estimator.latest_training_job = _TrainingJob(session, details["TrainingJobName"])
         estimator._current_job_name = details["TrainingJobName"]
         estimator.jobs.append(estimator.latest_training_job)

@@ -59,7 +59,9 @@ def serving(service: FakeService) -> FakeService:
         }
 
     service.answers["DescribeTrainingJob"] = lambda _: training_job(
-        HyperParameters=SCRIPT, AlgorithmSpecification={"TrainingImage": SKLEARN, "TrainingInputMode": "File"}
+        HyperParameters=SCRIPT,
+        AlgorithmSpecification={"TrainingImage": SKLEARN, "TrainingInputMode": "File"},
+        Environment={"PEGBOX_PYTHON": sys.executable},
     )
     service.answers["ListTags"] = lambda _: {"Tags": []}
     service.answers["DescribeEndpointConfig"] = service.refuse("ValidationException", "Could not find it")
@@ -131,6 +133,7 @@ def test_every_documented_argument_reaches_the_request(serving: FakeService) -> 
     serving.answers["DescribeTrainingJob"] = lambda _: training_job(
         AlgorithmSpecification={"TrainingImage": "my/image:1", "TrainingInputMode": "File"},
         VpcConfig={"Subnets": ["s"], "SecurityGroupIds": ["g"]},
+        Environment={"PEGBOX_PYTHON": sys.executable},
     )
     capture = DataCaptureConfig(True, 50, "s3://pegbox-local/captured", kms_key_id="capture-key")
     tags = [{"Key": "team", "Value": "a"}]
@@ -318,6 +321,25 @@ def test_other_code_than_that_of_training(serving: FakeService, script: Path, tm
         code(dependencies=["x"])
     with pytest.raises(ValueError, match=r"missing\.py"):
         code(entry_point="missing.py", source_dir=str(tmp_path))
+
+
+def test_the_interpreter_that_trained_serves(serving: FakeService, script: Path, tmp_path: Path) -> None:
+    """A model is served by the Python that has what it needs: that of the training job, unless it is gone or another is named."""
+    other = tmp_path / "python"
+    other.touch()
+    described = training_job(HyperParameters=SCRIPT, Environment={"PEGBOX_PYTHON": str(other), "A": "b"})
+    serving.answers["DescribeTrainingJob"] = lambda _: described
+    attached = SKLearn.attach(JOB, Session())
+    given = trained(SKLearn(str(script), environment={"PEGBOX_PYTHON": str(other)}))
+
+    def python(estimator: Any, **arguments: Any) -> str:
+        container = estimator.create_model(**arguments).prepare_container_def("local")
+        return str(container["Environment"]["PEGBOX_PYTHON"])
+
+    assert python(attached) == python(given) == str(other)
+    assert python(attached, env={"PEGBOX_PYTHON": "/mine"}) == "/mine"
+    other.unlink()
+    assert python(attached) == sys.executable
 
 
 def test_a_bare_script_serves_and_speaks_json(serving: FakeService, script: Path) -> None:
