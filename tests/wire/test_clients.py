@@ -136,11 +136,11 @@ def test_monitoring_errors_keep_their_query_code(wired: Any) -> None:
 
 
 def test_an_operation_that_is_only_at_aws_says_so(wired: Any) -> None:
-    """CreateModel is known by name and answered with what there is instead."""
+    """DescribeTransformJob is known by name and answered with what there is instead."""
     with pytest.raises(ClientError) as caught:
-        wired.client("sagemaker").create_model(ModelName="a")
+        wired.client("sagemaker").describe_transform_job(TransformJobName="a")
     assert caught.value.response["Error"]["Code"] == "NotImplemented"
-    assert "CreateModel exists at AWS" in caught.value.response["Error"]["Message"]
+    assert "DescribeTransformJob exists at AWS" in caught.value.response["Error"]["Message"]
 
 
 def test_a_wrong_secret_is_refused_with_the_code_of_aws(service: Any, wired: Any) -> None:

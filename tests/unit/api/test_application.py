@@ -247,7 +247,7 @@ def test_a_large_body_is_refused(door: Door, parts: int) -> None:
 @pytest.mark.parametrize(
     ("target", "code"),
     [
-        ("SageMaker.CreateEndpoint", "NotImplemented"),
+        ("SageMaker.CreateTransformJob", "NotImplemented"),
         ("SageMaker.CreateNonsense", "UnknownOperationException"),
         ("Nothing.CreateEndpoint", "UnknownOperationException"),
         ("Logs_20140328.PutLogEvents", "NotImplemented"),
