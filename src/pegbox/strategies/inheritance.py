@@ -132,11 +132,6 @@ def inherit(
     )
 
 
-def best_of_parents(space: Space, parents: Sequence[ParentHistory], maximize: bool, count: int) -> Floats:
-    """At most ``count`` of the parents' best points that are points of ``space`` (s, d), best first."""
-    return _starts(space, [_place(space, parent, maximize) for parent in parents], count)
-
-
 def _starts(space: Space, parents: Sequence[_Parent], count: int) -> Floats:
     good = []
     for parent in parents:

@@ -8,8 +8,6 @@ from typing import Any
 from pegbox.space import Space
 from pegbox.strategies.bayesian import suggest_bayesian
 from pegbox.strategies.grid import suggest_grid
-from pegbox.strategies.inheritance import best_of_parents
-from pegbox.strategies.initial_design import start_count
 from pegbox.strategies.memory import Memory
 from pegbox.strategies.random_search import suggest_random
 from pegbox.strategies.records import Observation, ParentHistory, Suggestion
@@ -45,8 +43,7 @@ def suggest(
         maximize: Whether larger objectives are better.
         budget: How many trials the job may run in all, if known; a small one shortens the initial design.
         parents: What earlier jobs found. Bayesian tries some of their best values first and learns from all of them;
-            Random and Hyperband try the best values first and draw the others as ever; Grid tries every combination
-            whatever was known before.
+            the other strategies look at no results by nature, so not at parents' either.
         memory: Keeps fitted values between calls; never changes an answer.
 
     Returns:
@@ -60,8 +57,7 @@ def suggest(
     if strategy == "Grid":
         return suggest_grid(space, [*(seen.values for seen in history), *pending], count)
     if strategy in ("Random", "Hyperband"):
-        starts = best_of_parents(space, parents, maximize, start_count(space, budget)) if parents else None
-        return suggest_random(space, count, seed, starts)
+        return suggest_random(space, count, seed)
     memory = memory if memory is not None else Memory()
     return suggest_bayesian(
         space, history, pending, count, seed, maximize=maximize, memory=memory, budget=budget, parents=parents

@@ -13,7 +13,7 @@ import pytest
 from pegbox.space import CategoricalRange, ContinuousRange, IntegerRange, Scaling, Space
 from pegbox.strategies import Memory, Observation, ParentHistory, suggest
 from pegbox.strategies.evidence import gather
-from pegbox.strategies.inheritance import Inheritance, best_of_parents, inherit
+from pegbox.strategies.inheritance import Inheritance, inherit
 from pegbox.strategies.initial_design import start_count
 
 SPACE = Space(
@@ -139,7 +139,10 @@ def test_nothing_usable() -> None:
 def test_narrower_child() -> None:
     """A parent's best point outside the child's ranges is not tried, yet its trials are advice."""
     child = Space([ContinuousRange("x", 0.5, 1.0, Scaling.LINEAR), *SPACE.parameters[1:]])
-    rows = best_of_parents(child, [_parent(60)], False, 3)
+    found = inherit(child, [_parent(60)], gather(child, (), (), False), False, 3, Memory())
+    assert found is not None
+    assert found.advice is not None
+    rows = found.starts
     inside = [seen for seen in _trials(60, 5) if seen.values["x"] >= 0.5]
     best = min(inside, key=lambda seen: float(seen.objective or 0.0))
     assert rows[0] == pytest.approx(child.encode(best.values), abs=1e-9)
@@ -160,28 +163,12 @@ def test_maximising_turns_signs() -> None:
     assert [one.values for one in low] == [one.values for one in high]
 
 
-@pytest.mark.parametrize("strategy", ["Random", "Hyperband"])
-def test_random_tries_parents_best_first(strategy: str) -> None:
-    """Parents' best values take every other of the first trials; all other trials are the draws of a cold job."""
-    parents = [_parent(), _parent(seed=6)]
-    warm, cold = _run(8, parents, strategy), _run(8, [], strategy)
-    count = start_count(SPACE)
-    rows = best_of_parents(SPACE, parents, False, count)
-    for k in range(8):
-        if k % 2 == 0 and k // 2 < count:
-            assert warm[k].reason == "from a parent"
-            assert SPACE.encode(warm[k].values) == pytest.approx(rows[k // 2])
-        else:
-            assert warm[k] == cold[k]
-    together = suggest(strategy, SPACE, (), (), 8, (1, 0), maximize=False, parents=parents)
-    assert together == warm
-
-
-def test_grid_tries_everything_all_the_same() -> None:
-    """The grid of a child with parents is the grid of one without."""
+@pytest.mark.parametrize("strategy", ["Random", "Hyperband", "Grid"])
+def test_strategies_that_look_at_no_results(strategy: str) -> None:
+    """Random, Hyperband and Grid suggest with parents what they suggest without."""
     seen = (Observation(0, {"n": 2, "k": "b"}, 0.0),)
     parent = ParentHistory("p", FINITE, seen, identical=True)
-    assert _run(8, [parent], "Grid", FINITE) == _run(8, [], "Grid", FINITE)
+    assert _run(8, [parent], strategy, FINITE) == _run(8, [], strategy, FINITE)
 
 
 def test_a_finite_space_is_used_up_without_repeats() -> None:
