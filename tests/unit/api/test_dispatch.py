@@ -28,15 +28,20 @@ def test_every_served_operation_has_a_handler_and_no_other() -> None:
 def test_handlers_name_existing_methods() -> None:
     """Every method that a handler calls exists on the engine's commands or queries."""
     from pegbox.engine.commands import Commands
+    from pegbox.engine.hosting.commands import HostingCommands
+    from pegbox.engine.hosting.queries import HostingQueries
     from pegbox.engine.queries import Queries
 
     class Engine:
         commands = Commands.__new__(Commands)
         queries = Queries.__new__(Queries)
+        hosting_commands = HostingCommands.__new__(HostingCommands)
+        hosting_queries = HostingQueries.__new__(HostingQueries)
 
     engine: Any = Engine()
     dispatch_table(engine, PageTokens(b"k" * 32), Anything(), Anything(), account="123456789012")
     for name in ("set_image",):
         assert callable(getattr(Commands, name))
+    assert callable(HostingQueries.explain_endpoint)
     for name in ("images", "explain"):
         assert callable(getattr(Queries, name))
