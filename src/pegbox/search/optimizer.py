@@ -8,7 +8,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from pegbox.space import ParameterRange, Space, Values, space_from_aws
-from pegbox.strategies import STRATEGIES, Memory, Observation, Recommendation, Suggestion, recommend, suggest
+from pegbox.strategies import (
+    STRATEGIES,
+    Memory,
+    Observation,
+    ParentHistory,
+    Recommendation,
+    Suggestion,
+    recommend,
+    suggest,
+)
 
 _OBJECTIVES = ("Maximize", "Minimize")
 
@@ -34,6 +43,7 @@ class Optimizer:
         objective_type: ``Maximize`` or ``Minimize``.
         strategy: ``Bayesian``, ``Random``, ``Grid`` or ``Hyperband``.
         seed: The same seed and the same answers give the same suggestions.
+        parents: What earlier searches found, with the same meaning of better; only ``Bayesian`` looks at results.
 
     Raises:
         SpaceError: When ``ranges`` make no space.
@@ -46,6 +56,7 @@ class Optimizer:
         objective_type: str = "Maximize",
         strategy: str = "Bayesian",
         seed: int = 0,
+        parents: Sequence[ParentHistory] = (),
     ) -> None:
         if objective_type not in _OBJECTIVES:
             raise ValueError(
@@ -62,6 +73,7 @@ class Optimizer:
         self._maximize = objective_type == "Maximize"
         self._strategy = strategy
         self._seed = seed
+        self._parents = tuple(parents)
         self._memory = Memory()
         self._history: list[Observation] = []
         self._pending: dict[int, Values] = {}
@@ -83,6 +95,7 @@ class Optimizer:
             n,
             (self._seed, self._issued),
             maximize=self._maximize,
+            parents=self._parents,
             memory=self._memory,
         )
         for suggestion in suggestions:

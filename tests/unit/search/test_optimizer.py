@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from pegbox.errors import SpaceError
-from pegbox.search import CategoricalRange, ContinuousRange, IntegerRange, Optimizer
+from pegbox.search import CategoricalRange, ContinuousRange, IntegerRange, Optimizer, ParentHistory
 from pegbox.space import ParameterRange
 
 DOCS = Path(__file__).parents[3] / "docs" / "search.md"
@@ -67,6 +67,29 @@ def test_best_follows_the_objective_type_and_ignores_what_has_no_value() -> None
         assert optimizer.best is not None
         assert optimizer.best.objective == winner
         assert [seen.status for seen in optimizer.history].count("failed") == 3
+
+
+def test_an_earlier_search_can_be_a_parent() -> None:
+    """A search with a parent tries its best values first and then improves on them."""
+    ranges = [ContinuousRange("x", 0.0, 1.0), ContinuousRange("y", 0.0, 1.0)]
+
+    def run(optimizer: Optimizer, n: int) -> Optimizer:
+        for _ in range(n):
+            one = optimizer.ask()[0]
+            optimizer.tell(one, -((float(one.values["x"]) - 0.3) ** 2) - (float(one.values["y"]) - 0.8) ** 2)
+        return optimizer
+
+    earlier = run(Optimizer(ranges, seed=1), 6)
+    parent = ParentHistory("earlier", earlier.space, earlier.history)
+    later = Optimizer(ranges, seed=2, parents=[parent])
+    assert earlier.best is not None
+    first = later.ask()[0]
+    assert first.reason == "from a parent"
+    assert later.space.encode(first.values) == pytest.approx(later.space.encode(earlier.best.values))
+    later.tell(first, earlier.best.objective)
+    best = run(later, 8).best
+    assert best is not None
+    assert best.objective > earlier.best.objective
 
 
 def test_values_found_elsewhere_can_be_told() -> None:
