@@ -1,5 +1,5 @@
 # The two commands of the README are `make demo` and `make test`; each does all of its own set-up.
-.PHONY: demo test test-clients lint bench bench-overhead bench-search bench-early-stopping bench-several-algorithms bench-server bench-agent bench-serving chaos chaos-serving soak-serving bad-payloads attack simulation clean help
+.PHONY: demo test test-clients lint bench bench-overhead bench-search bench-early-stopping bench-several-algorithms bench-warm-start bench-server bench-agent bench-serving chaos chaos-serving soak-serving bad-payloads attack simulation clean help
 
 PY := .venv/bin/python
 # Processes start by the thousand here; without bytecode each would compile its imports again.
@@ -29,7 +29,7 @@ lint:            ## formatting, lint, types, import contracts
 	@.venv/bin/mypy
 	@.venv/bin/lint-imports
 
-bench: bench-server bench-agent bench-overhead bench-search bench-early-stopping bench-several-algorithms  ## all benchmarks
+bench: bench-server bench-agent bench-overhead bench-search bench-early-stopping bench-several-algorithms bench-warm-start  ## all benchmarks
 
 bench-overhead:  ## trials per second beside a bare subprocess loop
 	@tools/environment.sh dev
@@ -59,6 +59,10 @@ bench-early-stopping:  ## epochs saved and regret of early stopping beside its p
 bench-several-algorithms:  ## the budget shared out among algorithms beside equal shares
 	@tools/environment.sh dev
 	@$(PY) benchmarks/several_algorithms.py --output benchmarks/several_algorithms.md
+
+bench-warm-start:  ## what parents save, and what bad parents cost, on recorded families of tasks
+	@tools/environment.sh dev,bench
+	@OPENBLAS_NUM_THREADS=1 $(PY) benchmarks/warm_start.py --output benchmarks/warm_start.md $(ARGS)
 
 chaos:           ## kill -9 of the server during tuning, 200 cycles (CYCLES=n VICTIMS=server,agent,suggester); 10,000 seeds of the simulation
 	@tools/environment.sh dev
