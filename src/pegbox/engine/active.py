@@ -16,7 +16,7 @@ from typing import Any
 
 from pegbox.domain.records import Attempt, SuggestionRecord, TrainingJob, TuningJob
 from pegbox.domain.statuses import StopReason, TrainingStatus
-from pegbox.engine.allocation import Arm, Turn, next_turns
+from pegbox.engine.allocation import Arm, Turn, next_turns, start_of
 from pegbox.engine.hosting.picture import HostingPicture
 from pegbox.engine.lifecycle.training import TrialRules
 from pegbox.engine.lifecycle.tuning import closing
@@ -164,7 +164,9 @@ class ActiveTuning:
 
     def turns(self, count: int) -> list[Turn]:
         """Return whose turn it is for the next trials of a job with several definitions."""
-        return next_turns([search.arm() for search in self.searches], count, maximize=self.spec.maximize)
+        arms = [search.arm() for search in self.searches]
+        start = start_of(self.spec.goals.budget, len(arms))
+        return next_turns(arms, count, maximize=self.spec.maximize, start=start)
 
     def snapshot(self, policy: EnginePolicy) -> Snapshot:
         """Return what the planner looks at."""

@@ -8,7 +8,8 @@ n_d, N      trials launched of definition d, and of all
 q_d         share of all observed values that are no better than the best one of d
 ==========  ==============================================================================================
 
-Each definition starts with ``START`` trials. Then the next one is that of the greatest
+Each definition starts with ``START`` trials, with fewer where that would take more than half of the budget. Then the next one is
+that of the greatest
 
     q_d + C sqrt(ln N / n_d),    C = 0.5,
 
@@ -25,7 +26,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-#: Trials that each definition gets before results count.
+#: Trials that each definition gets before results count, at most; and that must have failed before it is set aside.
 START = 3
 #: Weight of what is not known yet, C.
 CURIOSITY = 0.5
@@ -58,20 +59,31 @@ class Turn:
     reason: str
 
 
-def next_turns(arms: Sequence[Arm], count: int, *, maximize: bool) -> list[Turn]:
+def start_of(budget: int | None, definitions: int) -> int:
+    """Return how many trials each definition gets before results count: no more than half of the budget is spent on that.
+
+    Args:
+        budget: Trials of the whole job, or None where it has no such limit.
+        definitions: How many definitions there are.
+    """
+    return START if budget is None else max(1, min(START, budget // (2 * definitions)))
+
+
+def next_turns(arms: Sequence[Arm], count: int, *, maximize: bool, start: int = START) -> list[Turn]:
     """Return whose turn it is for the next ``count`` trials, launched one after the other before any of them ends.
 
     Args:
         arms: One for each definition.
         count: How many trials.
         maximize: Whether larger objectives are better.
+        start: Trials of each definition before results count, as :func:`start_of` says.
     """
     standing = _standings(arms, maximize=maximize)
     launched = [arm.launched for arm in arms]
     room = [math.inf if arm.room is None else arm.room for arm in arms]
     found = []
     for _ in range(count):
-        turn = _turn(arms, standing, launched, room)
+        turn = _turn(arms, standing, launched, room, start)
         launched[turn.definition] += 1
         room[turn.definition] -= 1
         found.append(turn)
@@ -87,14 +99,22 @@ def _standings(arms: Sequence[Arm], *, maximize: bool) -> list[float | None]:
 
 
 def _turn(
-    arms: Sequence[Arm], standing: Sequence[float | None], launched: Sequence[int], room: Sequence[float]
+    arms: Sequence[Arm],
+    standing: Sequence[float | None],
+    launched: Sequence[int],
+    room: Sequence[float],
+    start: int,
 ) -> Turn:
     """Return one decision; of equals, the one with fewer trials, then the first."""
     places = [place for place in range(len(arms)) if room[place] > 0] or list(range(len(arms)))
     fit = [place for place in places if not arms[place].barren] or places
     fewest = min(fit, key=lambda place: (launched[place], place))
-    if launched[fewest] < START:
-        return Turn(fewest, f"start: training job {launched[fewest] + 1} of {START}")
+    if launched[fewest] < start:
+        return Turn(fewest, f"start: training job {launched[fewest] + 1} of {start}")
+    for place in fit:
+        # A short start without any value is no verdict yet.
+        if standing[place] is None and len(arms[place].objectives) == launched[place] < START:
+            return Turn(place, f"start again: its first {launched[place]} gave no value")
     # One whose first trials all still run says nothing yet; more of them would only fill the slots.
     known = [place for place in fit if standing[place] is not None]
     if not known:

@@ -12,7 +12,7 @@ from pegbox.engine.active import (
     place_of,
     search_id,
 )
-from pegbox.engine.allocation import Arm, Turn, next_turns
+from pegbox.engine.allocation import Arm, Turn, next_turns, start_of
 from pegbox.engine.lineage import histories_for
 from pegbox.engine.specs import read_tuning
 from pegbox.errors import ValidationException
@@ -97,4 +97,5 @@ def replay_turn(reader: Reader, trial: TrainingJob) -> Turn:
                 room=None if size is None else max(0, size - launched),
             )
         )
-    return next_turns(arms, 1, maximize=spec.maximize)[0]
+    start = start_of(spec.goals.budget, len(arms))
+    return next_turns(arms, 1, maximize=spec.maximize, start=start)[0]

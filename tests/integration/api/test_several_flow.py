@@ -84,12 +84,12 @@ def tuned(sagemaker: Any, code: str, wait_until: Callable[..., Any]) -> dict[str
 
 
 def test_the_best_algorithm_gets_most(server: Any, sagemaker: Any, tuned: dict[str, Any]) -> None:
-    """Three training jobs for each, most of the others for the best, whose training job is the best; show tells why."""
+    """A start for each, most of the others for the best, whose training job is the best; show tells why."""
     assert tuned["HyperParameterTuningJobStatus"] == "Completed"
     rows = rows_of(sagemaker, "trio")
     counts = Counter(row["TrainingJobDefinitionName"] for row in rows)
     assert sum(counts.values()) == 15
-    assert min(counts.values()) >= 3
+    assert min(counts.values()) >= 2
     assert counts["high"] >= 7
     assert tuned["BestTrainingJob"]["TrainingJobDefinitionName"] == "high"
     shown = server.pegbox("show", "trio").stdout

@@ -13,9 +13,9 @@ VALUES = st.one_of(st.none(), st.floats(-1e6, 1e6))
 TABLES = st.lists(st.lists(VALUES, min_size=150, max_size=150), min_size=2, max_size=5)
 
 
-@given(table=TABLES, maximize=st.booleans(), late=st.integers(0, 6))
+@given(table=TABLES, maximize=st.booleans(), late=st.integers(0, 6), start=st.integers(1, START))
 def test_everyone_gets_a_start_and_a_least_share(
-    table: list[list[float | None]], maximize: bool, late: int
+    table: list[list[float | None]], maximize: bool, late: int, start: int
 ) -> None:
     """In any job: a start for each, decisions that can be made again, nothing for barren ones, a least share for the others."""
     launched = [0] * len(table)
@@ -26,11 +26,11 @@ def test_everyone_gets_a_start_and_a_least_share(
             Arm(launched=launched[place], objectives=tuple(values[: finished[place]]))
             for place, values in enumerate(table)
         ]
-        (turn,) = next_turns(arms, 1, maximize=maximize)
-        assert next_turns(arms, 1, maximize=maximize) == [turn]
+        (turn,) = next_turns(arms, 1, maximize=maximize, start=start)
+        assert next_turns(arms, 1, maximize=maximize, start=start) == [turn]
         assert turn.reason
-        if step < START * len(table) and not any(arm.barren for arm in arms):
-            assert launched[turn.definition] == min(launched) < START
+        if step < start * len(table) and not any(arm.barren for arm in arms):
+            assert launched[turn.definition] == min(launched) < start
         if not all(arm.barren for arm in arms):
             assert not arms[turn.definition].barren
         launched[turn.definition] += 1
@@ -41,4 +41,4 @@ def test_everyone_gets_a_start_and_a_least_share(
     for place, values in enumerate(table):
         ended = values[: finished[place]]
         if any(value is not None for value in ended[:START]):
-            assert launched[place] >= max(START, least)
+            assert launched[place] >= max(start, least)

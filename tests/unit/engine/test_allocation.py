@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pegbox.engine.allocation import START, Arm, next_turns
+from pegbox.engine.allocation import START, Arm, next_turns, start_of
 
 
 def _whose(*arms: Arm, count: int = 1, maximize: bool = True) -> list[int]:
@@ -81,3 +81,13 @@ def test_the_reason_tells_what_decided() -> None:
     turn = next_turns([_arm(3.0, 5.0, 4.0), _arm(1.0, 2.0, 1.5)], 1, maximize=True)[0]
     assert turn.reason.startswith("score 1.386: 100% of all values are no better than its best, 3 of 6")
     assert next_turns([_arm(), _arm()], 1, maximize=True)[0].reason == "start: training job 1 of 3"
+
+
+def test_small_budgets_have_a_short_start() -> None:
+    """At most half of the budget, at least one training job for each; a start without any value is repeated."""
+    assert [start_of(budget, 3) for budget in (None, 36, 18, 17, 12, 11, 3, 1)] == [3, 3, 3, 2, 2, 1, 1, 1]
+    fine, failed = _arm(0.5), _arm(None)
+    turns = next_turns([fine, failed], 3, maximize=True, start=1)
+    assert turns[0].definition == 1
+    assert turns[0].reason == "start again: its first 1 gave no value"
+    assert [turn.definition for turn in turns[1:]] == [0, 0]
