@@ -44,7 +44,7 @@ def admit_model(parts: Parts, reader: Reader, request: Mapping[str, Any]) -> Non
         ValidationException: With every problem found; nothing was changed.
     """
     problems = refusals(request, "model")
-    given = [name for name in ("PrimaryContainer", "Containers") if request.get(name)]
+    given = [name for name in ("PrimaryContainer", "Containers") if request.get(name) is not None]
     if len(given) != 1:
         found = "both given" if given else "missing"
         problems.append(f"PrimaryContainer, Containers: {found}; give one of them with one container")
