@@ -15,7 +15,13 @@ from typing import Any
 import numpy as np
 import pytest
 
+from pegbox.amazon.factorization_machines import FactorizationMachines
 from pegbox.amazon.kmeans import KMeans
+from pegbox.amazon.knn import KNN
+from pegbox.amazon.lda import LDA
+from pegbox.amazon.linear_learner import LinearLearner
+from pegbox.amazon.pca import PCA
+from pegbox.amazon.randomcutforest import RandomCutForest
 from pegbox.async_inference import AsyncInferenceConfig, WaiterConfig
 from pegbox.estimator import Estimator
 from pegbox.exceptions import AsyncInferenceModelError, UnexpectedStatusException
@@ -161,6 +167,11 @@ def test_an_endpoint_is_changed_and_attached_to(
     predictor.update_endpoint(initial_instance_count=1)
     described = session.sagemaker_client.describe_endpoint(EndpointName="changed")
     assert described["ProductionVariants"][0]["CurrentInstanceCount"] == 1
+    broken = session.create_model("cannot-load", None, {"Image": "pegbox-script:1", "Environment": {}})
+    with pytest.raises(UnexpectedStatusException, match="was not updated to"):
+        predictor.update_endpoint(model_name=broken)
+    assert predictor.predict([[1.0, 2.0]]) == pytest.approx([3.0], abs=0.2)
+    session.delete_model(broken)
     predictor.enable_data_capture()
     for _ in range(60):
         predictor.predict([[1.0, 2.0]])
@@ -218,6 +229,31 @@ def test_a_built_in_algorithm_serves(session: Session) -> None:
     clusters = [record.label["closest_cluster"].float32_tensor.values[0] for record in records]
     assert clusters[0] == clusters[1] != clusters[2] == clusters[3]
     predictor.delete_endpoint()
+
+
+def test_every_built_in_algorithm_answers_records(session: Session) -> None:
+    """Each algorithm's predictor gets a record for each row, with the labels that AWS documents."""
+    random = np.random.default_rng(0)
+    rows = random.random((40, 4)).astype("float32")
+    labels = (rows[:, 0] > 0.5).astype("float32")
+    counts = random.integers(1, 9, (40, 4)).astype("float32")
+    forest = {"num_trees": 50, "num_samples_per_tree": 20}
+    cases: list[tuple[Any, dict[str, Any], Any, Any, set[str]]] = [
+        (PCA, {"num_components": 2}, rows, None, {"projection"}),
+        (KNN, {"k": 3, "sample_size": 40, "predictor_type": "classifier"}, rows, labels, {"predicted_label"}),
+        (LDA, {"num_topics": 2}, counts, None, {"topic_mixture"}),
+        (LinearLearner, {"predictor_type": "binary_classifier"}, rows, labels, {"score", "predicted_label"}),
+        (FactorizationMachines, {"num_factors": 2, "predictor_type": "regressor"}, rows, labels, {"score"}),
+        (RandomCutForest, forest, rows, None, {"score"}),
+    ]
+    for algorithm, settings, features, targets, told in cases:
+        estimator = algorithm(None, instance_type="local", sagemaker_session=session, **settings)
+        size = {"mini_batch_size": 40} if algorithm is LDA else {}
+        estimator.fit(estimator.record_set(features, targets), logs=None, **size)
+        predictor = estimator.deploy(endpoint_name=algorithm.__name__.lower())
+        records = predictor.predict(features[:2])
+        assert [set(record.label) for record in records] == [told, told], algorithm.__name__
+        predictor.delete_endpoint()
 
 
 def test_a_model_that_cannot_be_loaded_fails_with_its_log(

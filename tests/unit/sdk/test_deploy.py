@@ -53,7 +53,11 @@ def serving(service: FakeService) -> FakeService:
             "EndpointName": request["EndpointName"],
             "EndpointArn": "arn:aws:sagemaker:us-east-1:000000000000:endpoint/e",
             "EndpointStatus": status,
-            "EndpointConfigName": "config",
+            **(
+                {"EndpointConfigName": updates[-1]["EndpointConfigName"]}
+                if (updates := service.sent("UpdateEndpoint"))
+                else {}
+            ),
             "CreationTime": 1.0,
             "LastModifiedTime": 1.0,
         }

@@ -14,7 +14,12 @@ from pegbox import predictor as predictors
 from pegbox._sdk import api_version
 from pegbox.async_inference import AsyncInferenceConfig, WaiterConfig
 from pegbox.errors import NotHere
-from pegbox.exceptions import AsyncInferenceModelError, ObjectNotExistedError, PollingTimeoutError
+from pegbox.exceptions import (
+    AsyncInferenceModelError,
+    ObjectNotExistedError,
+    PollingTimeoutError,
+    UnexpectedStatusException,
+)
 from pegbox.iterators import ByteIterator, LineIterator
 from pegbox.model import Model
 from pegbox.predictor import Predictor, RealTimePredictor
@@ -36,10 +41,12 @@ VARIANT = {
 @pytest.fixture
 def endpoint(service: FakeService) -> FakeService:
     """A service with an endpoint ``e`` of configuration ``c``."""
+    updates = [{"EndpointConfigName": "c"}]
+    service.answers["UpdateEndpoint"] = lambda request: updates.append(request) or {"EndpointArn": "arn"}
     service.answers["DescribeEndpoint"] = lambda _: {
         "EndpointName": "e",
         "EndpointStatus": "InService",
-        "EndpointConfigName": "c",
+        "EndpointConfigName": updates[-1]["EndpointConfigName"],
     }
     service.answers["DescribeEndpointConfig"] = lambda _: {
         "EndpointConfigName": "c",
@@ -166,6 +173,20 @@ def test_updating_keeps_what_is_not_said(endpoint: FakeService) -> None:
         predictor.update_endpoint(initial_instance_count=0)
     with pytest.raises(NotHere, match="max_instance_count"):
         predictor.update_endpoint(max_instance_count=5)
+
+
+def test_an_update_that_is_rolled_back_is_told(endpoint: FakeService) -> None:
+    """The endpoint serves, but by its old configuration: an exception has the reason."""
+    endpoint.answers["DescribeEndpoint"] = lambda _: {
+        "EndpointName": "e",
+        "EndpointStatus": "InService",
+        "EndpointConfigName": "c",
+        "FailureReason": "the new model server ended",
+    }
+    with pytest.raises(
+        UnexpectedStatusException, match=r"goes on with c\. Reason: the new model server ended"
+    ):
+        Predictor("e").update_endpoint(initial_instance_count=2)
 
 
 def test_updating_several_variants_needs_more_words(endpoint: FakeService) -> None:
