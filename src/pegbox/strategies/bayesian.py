@@ -2,7 +2,7 @@
 
 The order of business for one suggestion: best values of parents, then the initial design, then the model. Below the
 model lies a ladder, each rung recorded as a warning: the fitted ensemble; the same with hyperparameters from the
-prior; a random draw. Bad luck in numerics never raises.
+prior and without advice of parents; a random draw. Parents that break the numerics are left out. Bad luck never raises.
 """
 
 from __future__ import annotations
@@ -75,9 +75,13 @@ def suggest_bayesian(
     job, first = seed
     evidence = gather(space, history, pending, maximize)
     design = design_size(space, budget)
-    inherited = None
+    inherited: Inheritance | None = None
+    trouble: tuple[str, ...] = ()
     if parents:
-        inherited = inherit(space, parents, evidence, maximize, start_count(space, budget), memory)
+        try:
+            inherited = inherit(space, parents, evidence, maximize, start_count(space, budget), memory)
+        except _ERRORS as error:
+            trouble = (f"parents were left out ({type(error).__name__}: {error})",)
     suggestions = []
     for number in range(first, first + count):
         known = evidence if inherited is None else inherited.add_to(evidence)
@@ -85,7 +89,7 @@ def suggest_bayesian(
         suggestion = _suggest_one(question, memory)
         row = space.encoding.encode([suggestion.values])
         evidence = replace(evidence, P=np.vstack([evidence.P, row]))
-        suggestions.append(suggestion)
+        suggestions.append(replace(suggestion, warnings=trouble + suggestion.warnings))
     return suggestions
 
 
@@ -126,7 +130,7 @@ def _suggest_one(question: _Question, memory: Memory) -> Suggestion:
 def _by_model(question: _Question, taken: set[bytes], memory: Memory, fitted: bool) -> Suggestion:
     space, recipe = question.space, question.recipe
     layout = Layout(space.encoding.categorical)
-    advice = question.inherited.advice if question.inherited is not None else None
+    advice = question.inherited.advice if fitted and question.inherited is not None else None
     model = learn(question.evidence, layout, recipe, question.seed[0], memory, fitted=fitted, advice=advice)
     good = model.X[np.argsort(model.mean, kind="stable")[: max(3, min(8, len(model.X) // 3))]]
     search = Search(space.encoding, recipe, generator(question.seed, _SEARCH))

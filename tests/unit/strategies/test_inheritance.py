@@ -11,10 +11,11 @@ import numpy as np
 import pytest
 
 from pegbox.space import CategoricalRange, ContinuousRange, IntegerRange, Scaling, Space
-from pegbox.strategies import Memory, Observation, ParentHistory, suggest
+from pegbox.strategies import Memory, Observation, ParentHistory, bayesian, suggest
 from pegbox.strategies.evidence import gather
 from pegbox.strategies.inheritance import Inheritance, inherit
 from pegbox.strategies.initial_design import start_count
+from pegbox.transfer.prior import Advice
 
 SPACE = Space(
     [
@@ -124,6 +125,24 @@ def test_failures_of_an_identical_parent_are_avoided() -> None:
     )
     told = _run(10, [ParentHistory("p", SPACE, seen, identical=True)])
     assert sum(one.values["x"] > 0.5 for one in told) <= 2
+
+
+def test_parents_that_break_the_numerics_are_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever goes wrong with parents, the child's suggestion is that of a cold job, with a warning that says why."""
+
+    def broken(*_: Any, **__: Any) -> Any:
+        raise np.linalg.LinAlgError("broken")
+
+    history = _trials(9, 3)
+    cold = suggest("Bayesian", SPACE, history, (), 1, (1, 9), maximize=False)[0]
+    with monkeypatch.context() as patch:
+        patch.setattr(bayesian, "inherit", broken)
+        one = suggest("Bayesian", SPACE, history, (), 1, (1, 9), maximize=False, parents=[_parent()])[0]
+    assert one == replace(cold, warnings=("parents were left out (LinAlgError: broken)",))
+    monkeypatch.setattr(Advice, "condition", broken)
+    one = suggest("Bayesian", SPACE, history, (), 1, (1, 9), maximize=False, parents=[_parent()])[0]
+    assert one.reason in ("exploring", "exploiting")
+    assert one.warnings == ("the fitted model failed (LinAlgError: broken)",)
 
 
 def test_nothing_usable() -> None:
