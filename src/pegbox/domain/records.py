@@ -36,7 +36,8 @@ class SuggestionRecord:
     details: Mapping[str, float] = field(default_factory=dict)
     #: Strategy that computed it.
     strategy: str = ""
-    #: Number of observations seen: the first ``observed`` ones in completion order (``TrainingJob.observed_seq``).
+    #: Number of observations seen: the first ``observed`` ones in completion order (``TrainingJob.observed_seq``); of a job with
+    #: several definitions, those among them that belong to this one.
     observed: int = 0
     #: Numbers of the trials that were pending when it was computed, with their values already fixed. Numbers within the
     #: definition where the job has several.
