@@ -193,6 +193,13 @@ def test_an_update_switches_when_all_are_ready(calm: Make) -> None:
     world.do(UpdateEndpoint(name="e", config_name="c2"))
     assert endpoint(world).status is EndpointStatus.UPDATING
     assert endpoint(world).shown.config_name == "c"
+    told = HostingQueries(world.parts, dict).describe_endpoint({"EndpointName": "e"})
+    assert told["ProductionVariants"][0]["CurrentInstanceCount"] == 2
+    coming = told["PendingDeploymentSummary"]
+    assert (coming["EndpointConfigName"], coming["ProductionVariants"][0]["DesiredInstanceCount"]) == (
+        "c2",
+        3,
+    )
     seen = set()
     for _ in range(200):
         routed = frozenset(world.gateway.routed("e")["a"])

@@ -9,6 +9,7 @@ which the log of a model server begins, once its beginning was given back to the
 from __future__ import annotations
 
 import bisect
+import contextlib
 import os
 import shutil
 from collections.abc import Sequence
@@ -107,6 +108,9 @@ class LocalLogs:
         """Remove all that is kept of a training job's attempts, or of one of them."""
         folder = self._jobs / str(int(training_job_id))
         shutil.rmtree(folder if attempt is None else folder / str(int(attempt)), ignore_errors=True)
+        if attempt is not None:
+            with contextlib.suppress(OSError):
+                folder.rmdir()
 
     def _folder(self, training_job_id: int, attempt: int) -> Path:
         return self._jobs / str(int(training_job_id)) / str(int(attempt))
