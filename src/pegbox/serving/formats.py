@@ -164,6 +164,11 @@ def _npz(body: bytes) -> Any:
         if not hasattr(arrays, "files"):
             raise ValueError("it is one array, not an archive of arrays")
         values = {name: arrays[name] for name in arrays.files}
+    if {"format", "shape", "data"} <= set(values):
+        # A sparse matrix as SciPy saves it.
+        from scipy import sparse
+
+        return sparse.load_npz(io.BytesIO(body))
     return next(iter(values.values())) if len(values) == 1 else values
 
 
