@@ -326,8 +326,20 @@ class Controller:
                 del work.effects[mark:]
                 picture = self._rebuilt(work)
         if work.rerouted:
-            publish(self._parts, picture.hosting, work)
+            self._publish_routes(picture, work)
         return picture
+
+    def _publish_routes(self, picture: Picture, work: Work) -> None:
+        try:
+            with self._guarded(work):
+                publish(self._parts, picture.hosting, work)
+        except StoreFull:
+            raise
+        except Exception:
+            if not self._careful:
+                raise
+            # The gateway goes on with the routes it has; all else must go on, too.
+            _log.exception("the routes could not be published")
 
     def _guarded(self, work: Work) -> AbstractContextManager[None]:
         return work.tx.savepoint() if self._careful else nullcontext()

@@ -24,6 +24,8 @@ from pegbox.domain.hosting import (
 from pegbox.domain.names import Realm
 from pegbox.engine.hosting.admission import admit_config, admit_model, check_capacities
 from pegbox.engine.hosting.orders import build_serving_order, code_address
+from pegbox.engine.hosting.picture import ActiveEndpoint, HostingPicture
+from pegbox.engine.hosting.routing import routes_of
 from pegbox.engine.parts import Parts
 from pegbox.errors import ValidationException
 from pegbox.testing.fake_clock import FakeClock
@@ -355,6 +357,36 @@ def test_an_instance_of_a_forgotten_generation_can_be_ended(make_parts: Callable
     )
     bare = build_serving_order(parts, {}, endpoint, None, instance)
     assert (bare.directory, bare.token, bare.attempt_id) == (whole.directory, whole.token, whole.attempt_id)
+
+
+def test_addresses_that_went_away_are_left_to_the_agent(make_parts: Callable[..., Parts]) -> None:
+    """An order can be built whatever became of its addresses since they were accepted; routes do without what has none."""
+    parts = make_parts()
+    made = order(parts, {"Image": "mine", "ModelDataUrl": "ftp://gone/model.tar.gz"})
+    assert made.model_archive == "ftp://gone/model.tar.gz"
+    generation = Generation(
+        number=1,
+        config_name="c",
+        config={
+            "ProductionVariants": [variant()],
+            "AsyncInferenceConfig": {"OutputConfig": {"S3OutputPath": "ftp://gone"}},
+        },
+        models={"m": {"PrimaryContainer": {}}},
+        variants=(VariantTarget(name="a", weight=1.0, count=1, desired=1),),
+        capture={**CAPTURE, "DestinationS3Uri": "ftp://gone"},
+    )
+    endpoint = Endpoint(
+        id=7,
+        name="E",
+        status=EndpointStatus.IN_SERVICE,
+        created_at=START,
+        modified_at=START,
+        current=generation,
+    )
+    picture = HostingPicture({7: ActiveEndpoint(record=endpoint, stored=endpoint)})
+    routes = routes_of(parts, picture, 3)["endpoints"]["E"]
+    assert (routes["capture"], routes["async"]) == (None, None)
+    assert routes["variants"][0]["name"] == "a"
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from pegbox.engine.identity import attempt_token
 from pegbox.engine.images import resolve_image
 from pegbox.engine.parts import Parts
 from pegbox.engine.specs import INTERPRETER_KEY
+from pegbox.errors import PegboxError
 
 #: Where a model's own archive holds the code, as the inference toolkits know it.
 INSIDE = "/opt/ml/model/"
@@ -104,8 +105,8 @@ def build_serving_order(
         model_name=instance.model_name,
         directory=f"{parts.policy.endpoints_path}/{endpoint.id}/{instance.id}",
         runtime=runtime or RuntimeOrder(kind="script", python=interpreter),
-        model_archive=parts.artifacts.locate(data) if data else None,
-        code_archive=parts.artifacts.locate(code) if code else None,
+        model_archive=_located(parts, data),
+        code_archive=_located(parts, code),
         environment=environment,
         startup_seconds=float(
             definition.get("ContainerStartupHealthCheckTimeoutInSeconds") or STARTUP_SECONDS
@@ -116,3 +117,13 @@ def build_serving_order(
         region=parts.realm.region,
         cache_path=parts.policy.cache_path,
     )
+
+
+def _located(parts: Parts, address: str | None) -> str | None:
+    """Return the local path of an address that was accepted; one that cannot be used any more is left for the agent to tell."""
+    if not address:
+        return None
+    try:
+        return parts.artifacts.locate(address)
+    except PegboxError:
+        return address

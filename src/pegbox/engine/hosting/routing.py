@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import logging
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from pegbox.domain.hosting import Endpoint, EndpointStatus, Generation, InstanceState
@@ -11,7 +12,9 @@ from pegbox.engine.hosting.orders import container_of
 from pegbox.engine.hosting.picture import ActiveEndpoint, HostingPicture
 from pegbox.engine.hosting.reconcile import routed
 from pegbox.engine.parts import Parts
+from pegbox.errors import PegboxError
 
+_log = logging.getLogger(__name__)
 #: Name of the counter of snapshots.
 COUNTER = "routes"
 #: Log group of an endpoint, before its name.
@@ -55,9 +58,18 @@ def _endpoint(parts: Parts, active: ActiveEndpoint) -> dict[str, Any]:
         "arn": parts.realm.endpoint_arn(endpoint.name),
         "status": endpoint.status.value,
         "variants": [_variant(parts, active, generation, item.name) for item in generation.variants],
-        "capture": _capture(parts, generation.capture),
-        "async": _async(parts, generation),
+        "capture": _if_located(endpoint, lambda: _capture(parts, generation.capture)),
+        "async": _if_located(endpoint, lambda: _async(parts, generation)),
     }
+
+
+def _if_located(endpoint: Endpoint, make: Callable[[], dict[str, Any] | None]) -> dict[str, Any] | None:
+    """Return a part with addresses, or None where one that was accepted cannot be used any more: routes matter more."""
+    try:
+        return make()
+    except PegboxError as problem:
+        _log.error("endpoint %s: %s", endpoint.name, problem)
+        return None
 
 
 def _variant(parts: Parts, active: ActiveEndpoint, generation: Generation, name: str) -> dict[str, Any]:
