@@ -102,6 +102,7 @@ def test_an_endpoint_comes_up(calm: Make) -> None:
     assert world.gateway.routed("e") == {"a": [], "b": []}
     until(world, EndpointStatus.IN_SERVICE)
     assert {len(found) for found in world.gateway.routed("e").values()} == {1, 2}
+    assert not world.controller.idle()
     orders = servers(world)
     assert sorted(order.variant for order in orders) == ["a", "a", "b"]
     assert {(order.endpoint_name, order.model_name) for order in orders} == {("e", "m")}

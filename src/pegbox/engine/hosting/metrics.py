@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime, timezone
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
+from pegbox.domain.hosting import EndpointInstance
 from pegbox.errors import ApiError
 from pegbox.ports.serving_metrics import Figures, ServingMetrics
 from pegbox.ports.store import Reader
 
 NAMESPACE = "AWS/SageMaker"
+PER_INSTANCE = "InvocationsPerInstance"
 #: Both dimensions of each metric.
 DIMENSIONS = ("EndpointName", "VariantName")
 METRICS = (
     "Invocations",
+    "InvocationsPerInstance",
     "Invocation4XXErrors",
     "Invocation5XXErrors",
     "InvocationModelErrors",
@@ -73,11 +76,15 @@ def summaries(
     if set(dimensions) != set(DIMENSIONS):
         return []
     name, variant = (dimensions[key] for key in DIMENSIONS)
+    instances = [item for item in reader.instances_named(name) if item.variant == variant]
+    shared = metric["MetricName"] == PER_INSTANCE
+    wanted = "Invocations" if shared else metric["MetricName"]
     periods: dict[int, list[Figures]] = {}
     for endpoint_id in _endpoint_ids(reader, name):
         for item in metrics.read(endpoint_id, start.timestamp(), end.timestamp()):
-            if item.variant == variant and item.metric == metric["MetricName"]:
-                periods.setdefault(item.minute // period * period, []).append(item)
+            if item.variant == variant and item.metric == wanted:
+                part = _share(item, instances) if shared else item
+                periods.setdefault(item.minute // period * period, []).append(part)
     return [(datetime.fromtimestamp(at, timezone.utc), _together(periods[at])) for at in sorted(periods)]
 
 
@@ -107,6 +114,20 @@ def listed(
                         "MetricName": metric,
                         "Dimensions": [{"Name": key, "Value": value} for key, value in values],
                     }
+
+
+def _share(item: Figures, instances: Sequence[EndpointInstance]) -> Figures:
+    """Return invocations as each instance's part: every one counts 1 / the number of instances in service."""
+    first = datetime.fromtimestamp(item.minute, timezone.utc)
+    last = first + timedelta(seconds=60)
+    number = sum(
+        instance.ready_at is not None
+        and instance.ready_at < last
+        and (instance.drained_at or instance.ended_at or last) > first
+        for instance in instances
+    )
+    part = 1 / max(1, number)
+    return replace(item, sum=item.sum * part, minimum=part, maximum=part)
 
 
 def _endpoint_ids(reader: Reader, name: str) -> list[int]:
