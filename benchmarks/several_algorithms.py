@@ -30,7 +30,7 @@ from pegbox.engine.allocation import START, Arm, next_turns, start_of
 DATA = Path(__file__).parent / "data" / "several_algorithms.json"
 BUDGETS = (12, 18, 24, 36)
 UNITS = {"digits": "accuracy", "cancer": "log loss", "diabetes": "RMSE"}
-#: Cases that were recorded after the rule had been chosen on the others.
+#: Cases that were recorded after score and start had been chosen on the others.
 HELD_OUT = {"diabetes"}
 
 Chains = Mapping[str, Sequence[Sequence[float]]]

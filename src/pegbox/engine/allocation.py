@@ -13,7 +13,7 @@ that of the greatest
 
     q_d + C sqrt(ln N / n_d),    C = 0.5,
 
-but first one that has had less than a fifth of an equal share, N / (5 k). The form is UCB1's (Auer, Cesa-Bianchi and Fischer,
+but first one that has had less than a quarter of an equal share, N / (4 k). The form is UCB1's (Auer, Cesa-Bianchi and Fischer,
 "Finite-time analysis of the multiarmed bandit problem", 2002) with the rank of the best value in the place of the mean: what
 counts is the best trial of the whole job, and ranks need no scale, only a direction. Reasons and measurements:
 ``docs/several_algorithms.md``. Nothing is random, so that a decision can be made again from what was known.
@@ -31,7 +31,7 @@ START = 3
 #: Weight of what is not known yet, C.
 CURIOSITY = 0.5
 #: Part of an equal share that every definition gets, however it fares.
-LEAST_SHARE = 0.2
+LEAST_SHARE = 0.25
 
 
 @dataclass(frozen=True, slots=True)

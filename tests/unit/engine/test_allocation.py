@@ -46,7 +46,7 @@ def test_equal_definitions_are_told_apart_by_the_number_of_trials() -> None:
 
 
 def test_none_is_starved() -> None:
-    """Every definition gets a fifth of an equal share in the long run, however bad."""
+    """Every definition gets a quarter of an equal share in the long run, however bad."""
     best = _arm(*[10.0] * 200)
     worst = _arm(*[0.0] * 10)
     turn = next_turns([best, worst], 1, maximize=True)[0]
@@ -91,3 +91,18 @@ def test_small_budgets_have_a_short_start() -> None:
     assert turns[0].definition == 1
     assert turns[0].reason == "start again: its first 1 gave no value"
     assert [turn.definition for turn in turns[1:]] == [0, 0]
+
+
+def test_a_late_bloomer_is_found() -> None:
+    """A search that needs ten training jobs to become the best gets them, and then most of the rest; a poor one does not."""
+    chains = {
+        0: [0.80 + 0.001 * (step % 7) for step in range(200)],
+        1: [0.10 + 0.001 * (step % 5) for step in range(200)],
+        2: [0.60 + 0.01 * step if step < 10 else 0.9 + 0.0001 * step for step in range(200)],
+    }
+    launched = [0, 0, 0]
+    for _ in range(200):
+        arms = [Arm(launched=n, objectives=tuple(chains[place][:n])) for place, n in enumerate(launched)]
+        launched[next_turns(arms, 1, maximize=True)[0].definition] += 1
+    assert launched[2] > 60
+    assert launched[1] < 20
