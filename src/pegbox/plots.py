@@ -34,23 +34,49 @@ def best_so_far(job: Any, sagemaker_session: Any = None) -> go.Figure:
     figure: Any = graph.Figure(
         layout={"title": analytics.name, "xaxis_title": "training job", "yaxis_title": metric}
     )
-    names = [item["TrainingJobName"] for item in done]
-    figure.add_scatter(x=numbers, y=values, mode="markers", name="training jobs", text=names)
+    for definition in sorted({item.get("TrainingJobDefinitionName", "") for item in done}):
+        own = [
+            place
+            for place, item in enumerate(done)
+            if item.get("TrainingJobDefinitionName", "") == definition
+        ]
+        figure.add_scatter(
+            x=[numbers[place] for place in own],
+            y=[values[place] for place in own],
+            mode="markers",
+            name=definition or "training jobs",
+            text=[done[place]["TrainingJobName"] for place in own],
+        )
     figure.add_scatter(x=numbers, y=best, mode="lines", name="best so far", line={"shape": "hv"})
     return figure
 
 
-def parallel_coordinates(job: Any, sagemaker_session: Any = None) -> go.Figure:
+def parallel_coordinates(
+    job: Any, sagemaker_session: Any = None, *, definition: str | None = None
+) -> go.Figure:
     """Return a figure with one axis per hyperparameter and one line per training job, coloured by objective.
 
     Args:
         job: Name of a tuning job, a tuner, or its analytics.
         sagemaker_session: The session for a name; a new one by default.
+        definition: Of a job with several definitions, which have hyperparameters of their own, the one to show; that of the best
+            training job by default.
+
+    Raises:
+        ValueError: No training job has an objective yet, or none of this definition has.
     """
     graph = need("plotly.graph_objects", "figures")
     analytics = _analytics(job, sagemaker_session)
     metric, direction = _objective(analytics)
     done = _with_objective(analytics)
+    if definition is None:
+        better = max if direction == "Maximize" else min
+        best = better(done, key=lambda item: item["FinalHyperParameterTuningJobObjectiveMetric"]["Value"])
+        definition = best.get("TrainingJobDefinitionName", "")
+    done = [item for item in done if item.get("TrainingJobDefinitionName", "") == definition]
+    if not done:
+        raise ValueError(f"{analytics.name} has no finished training job of definition {definition!r}")
+    metric = done[0]["FinalHyperParameterTuningJobObjectiveMetric"].get("MetricName", metric)
     values = [item["FinalHyperParameterTuningJobObjectiveMetric"]["Value"] for item in done]
     names = list(dict.fromkeys(name for item in done for name in item["TunedHyperParameters"]))
     axes = [_axis(name, [item["TunedHyperParameters"].get(name, "") for item in done]) for name in names]
@@ -59,7 +85,7 @@ def parallel_coordinates(job: Any, sagemaker_session: Any = None) -> go.Figure:
     figure: Any = graph.Figure(
         graph.Parcoords(line=line, dimensions=[*axes, {"label": metric, "values": values}])
     )
-    figure.update_layout(title=analytics.name)
+    figure.update_layout(title=f"{analytics.name}: {definition}" if definition else analytics.name)
     return figure
 
 

@@ -116,6 +116,35 @@ def test_figures(service: FakeService, analytics: HyperparameterTuningJobAnalyti
         plots.best_so_far(NAME)
 
 
+def test_figures_of_several_algorithms(service: FakeService) -> None:
+    """Each algorithm has its own marks; coordinates are those of the best one, or of the one that is named."""
+    ranges = tuning_job()["HyperParameterTuningJobConfig"]["ParameterRanges"]
+    objective = {"Type": "Minimize", "MetricName": "loss"}
+    parts = [
+        {"DefinitionName": name, "HyperParameterRanges": ranges, "TuningObjective": objective}
+        for name in ("alpha", "beta")
+    ]
+    several = tuning_job("Completed", TrainingJobDefinitions=parts)
+    del several["TrainingJobDefinition"]
+    del several["HyperParameterTuningJobConfig"]["HyperParameterTuningJobObjective"]
+    service.answers[DESCRIBE] = lambda _: several
+    rows = [
+        summary(1, value=0.5, TrainingJobDefinitionName="alpha", TunedHyperParameters={"depth": "3"}),
+        summary(2, value=0.25, TrainingJobDefinitionName="beta", TunedHyperParameters={"rate": "0.1"}),
+        summary(3, value=0.3, TrainingJobDefinitionName="beta", TunedHyperParameters={"rate": "0.2"}),
+    ]
+    service.answers[LIST] = lambda _: {"TrainingJobSummaries": rows}
+    figure = plots.best_so_far(NAME)
+    assert [(part.name, list(part.y)) for part in figure.data] == [
+        ("alpha", [0.5]), ("beta", [0.25, 0.3]), ("best so far", [0.5, 0.25, 0.25]),
+    ]  # fmt: skip
+    assert [axis.label for axis in plots.parallel_coordinates(NAME).data[0].dimensions] == ["rate", "loss"]
+    alpha = plots.parallel_coordinates(NAME, definition="alpha")
+    assert [axis.label for axis in alpha.data[0].dimensions] == ["depth", "loss"]
+    with pytest.raises(ValueError, match="no finished training job of definition 'gamma'"):
+        plots.parallel_coordinates(NAME, definition="gamma")
+
+
 def test_missing_packages_say_what_to_install(
     analytics: HyperparameterTuningJobAnalytics, monkeypatch: pytest.MonkeyPatch
 ) -> None:
