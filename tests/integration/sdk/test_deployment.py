@@ -175,8 +175,8 @@ def test_an_endpoint_is_changed_and_attached_to(
     predictor.enable_data_capture()
     for _ in range(60):
         predictor.predict([[1.0, 2.0]])
-    wait_until(lambda: session.list_s3_files("pegbox-local", "model-monitor/data-capture/changed"), 90)
     predictor.disable_data_capture()
+    wait_until(lambda: session.list_s3_files("pegbox-local", "model-monitor/data-capture/changed"), 90)
     attached.delete_endpoint("changed")
     wait_until(lambda: gone(session, "changed"))
 

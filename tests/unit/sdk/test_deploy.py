@@ -11,7 +11,7 @@ from unittest.mock import Mock
 
 import pytest
 
-from pegbox._sdk import api_version
+from pegbox._sdk import api_version, endpoint_waiting
 from pegbox.errors import NotHere
 from pegbox.estimator import Estimator, EstimatorBase, _TrainingJob
 from pegbox.exceptions import BestTrainingJobNotAvailable, UnexpectedStatusException
@@ -646,3 +646,38 @@ def test_the_page_names_every_argument() -> None:
 def test_a_predictor_is_a_predictor() -> None:
     """Both names mean one class."""
     assert RealTimePredictor is Predictor
+
+
+def test_waiting_shows_changes_once_and_can_be_left(capsys: pytest.CaptureFixture[str]) -> None:
+    """Each new state is a line, the log comes along when asked for, and Ctrl-C says how to come back."""
+    states = iter(
+        [
+            {"EndpointStatus": "Creating"},
+            {"EndpointStatus": "Creating"},
+            {
+                "EndpointStatus": "Updating",
+                "ProductionVariants": [
+                    {"VariantName": "A", "CurrentInstanceCount": 1, "DesiredInstanceCount": 2}
+                ],
+            },
+            {"EndpointStatus": "InService"},
+        ]
+    )
+    client, logs = Mock(), Mock()
+    client.describe_endpoint.side_effect = lambda EndpointName: next(states)
+    logs.describe_log_streams.return_value = {"logStreams": [{"logStreamName": "A/i-1"}]}
+    logs.get_log_events.side_effect = [
+        {"events": [{"message": "loading"}], "nextForwardToken": "f/1"},
+        *[{"events": [], "nextForwardToken": "f/1"}] * 9,
+    ]
+    pauses = endpoint_waiting.pauses(0.5, False)
+    endpoint_waiting.wait_for_endpoint(client, lambda: logs, "e", pauses, live_logging=True, sleep=Mock())
+    shown = capsys.readouterr().out.splitlines()
+    assert shown == ["e: Creating", "loading", "e: Updating (A 1 of 2)", "e: InService"]
+    client.describe_endpoint.side_effect = lambda EndpointName: {"EndpointStatus": "Creating"}
+    with pytest.raises(KeyboardInterrupt):
+        endpoint_waiting.wait_for_endpoint(
+            client, lambda: logs, "e", pauses, sleep=Mock(side_effect=KeyboardInterrupt)
+        )
+    assert "pegbox delete-endpoint e" in capsys.readouterr().err
+    assert next(endpoint_waiting.pauses(None, True)) < 1 < next(endpoint_waiting.pauses(None, False))
