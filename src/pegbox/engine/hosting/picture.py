@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from pegbox.domain.hosting import Endpoint, EndpointInstance, InstanceState
+from pegbox.domain.hosting import Endpoint, EndpointInstance, EndpointStatus, InstanceState
 from pegbox.engine.hosting.reconcile import Slot, Snapshot
 from pegbox.ports.store import Reader
 
@@ -68,8 +68,10 @@ class HostingPicture:
         return min((item.wake for item in self.endpoints.values() if item.wake is not None), default=None)
 
     def busy(self) -> bool:
-        """Return whether an endpoint serves, is to serve, or has a process."""
-        return any(item.live or item.record.status.value != "Failed" for item in self.endpoints.values())
+        """Return whether an endpoint serves, is to serve, or has a process; may be called from any thread."""
+        # Copied in one go: the engine's thread may add and remove endpoints meanwhile.
+        endpoints = tuple(self.endpoints.values())
+        return any(item.live or item.record.status is not EndpointStatus.FAILED for item in endpoints)
 
 
 def load_hosting(reader: Reader, time: float, drain_seconds: float) -> HostingPicture:
