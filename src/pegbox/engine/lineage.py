@@ -7,29 +7,28 @@ from typing import Any
 
 from pegbox.engine.specs import DefinitionSpec
 
+#: The type of warm start whose jobs all measure the same.
+IDENTICAL = "IdenticalDataAndAlgorithm"
+
+
+def parents_of(request: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the names of the parents that a request gives."""
+    config = request.get("WarmStartConfig") or {}
+    items = config.get("ParentHyperParameterTuningJobs") or ()
+    return tuple(item.get("HyperParameterTuningJobName") or "" for item in items)
+
 
 def pairs(
-    theirs: Sequence[DefinitionSpec], ours: Sequence[DefinitionSpec]
-) -> list[tuple[DefinitionSpec, DefinitionSpec]]:
-    """Return the definitions of a parent with those of its child that learn from them.
+    theirs: Sequence[Mapping[str, Any]], ours: Sequence[Mapping[str, Any]]
+) -> list[tuple[Mapping[str, Any], Mapping[str, Any]]]:
+    """Return the definitions of a parent with those of its child that may learn from them.
 
-    A single definition learns from a single one, whatever their names; of several, one learns from that of its name, if both
-    have the same hyperparameters.
+    A single definition learns from a single one, whatever their names; of several, one learns from that of its name.
     """
     if len(theirs) == len(ours) == 1:
         return [(theirs[0], ours[0])]
-    named = {item.name: item for item in theirs}
-    return [
-        (named[item.name], item)
-        for item in ours
-        if item.name in named and names_of(named[item.name]) == names_of(item)
-    ]
-
-
-def names_of(spec: DefinitionSpec) -> frozenset[str]:
-    """Return the names of a definition's hyperparameters, static and tunable, without those that clients inject."""
-    statics = spec.definition.get("StaticHyperParameters") or {}
-    return frozenset(name for name in (*statics, *spec.space.names) if not injected(name))
+    named = {item.get("DefinitionName"): item for item in theirs}
+    return [(named[name], item) for item in ours if (name := item.get("DefinitionName")) in named]
 
 
 def injected(name: str) -> bool:

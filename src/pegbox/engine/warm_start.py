@@ -15,25 +15,18 @@ from typing import Any
 from pegbox.domain.records import TrainingJob, TuningJob
 from pegbox.domain.statuses import TrainingStatus
 from pegbox.engine.active import curve_of, finite, judge_for, observation_of
-from pegbox.engine.lineage import history_key, pairs
+from pegbox.engine.lineage import IDENTICAL, history_key, pairs, parents_of
 from pegbox.engine.specs import DefinitionSpec, TuningSpec, plain_text, read_tuning
+from pegbox.engine.warm_start_rules import differences
 from pegbox.errors import ValidationException
 from pegbox.ports.store import Reader
 from pegbox.space import CategoricalRange, ParameterRange
 from pegbox.strategies import ParentHistory
 
-IDENTICAL = "IdenticalDataAndAlgorithm"
 #: Trials of one parent that a child takes over at most ...
 LIMIT = 200
 #: ... of which so many are its best ones.
 BEST = 80
-
-
-def parents_of(request: Mapping[str, Any]) -> tuple[str, ...]:
-    """Return the names of the parents that a request gives."""
-    config = request.get("WarmStartConfig") or {}
-    items = config.get("ParentHyperParameterTuningJobs") or ()
-    return tuple(item.get("HyperParameterTuningJobName") or "" for item in items)
 
 
 def take_over(reader: Reader, request: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -59,7 +52,7 @@ def take_over(reader: Reader, request: Mapping[str, Any]) -> list[dict[str, Any]
         ended = [trial for trial in reader.trials(job.id) if trial.observed_seq is not None]
         ended.sort(key=lambda trial: trial.observed_seq or 0)
         histories = {}
-        for theirs, ours in pairs(parent.definitions, child.definitions):
+        for theirs, ours in _learning(parent, child, identical=kind == IDENTICAL):
             own = [trial for trial in ended if parent.of(trial) is theirs]
             chosen = representative(own, maximize=parent.maximize)
             history = _history(reader, job, theirs, ours, chosen, identical=kind == IDENTICAL)
@@ -74,6 +67,21 @@ def take_over(reader: Reader, request: Mapping[str, Any]) -> list[dict[str, Any]
             }
         )
     return found
+
+
+def _learning(
+    parent: TuningSpec, child: TuningSpec, *, identical: bool
+) -> list[tuple[DefinitionSpec, DefinitionSpec]]:
+    """Return each of the child's definitions that learns with the parent's one that it learns from."""
+    theirs = {id(item.definition): item for item in parent.definitions}
+    ours = {id(item.definition): item for item in child.definitions}
+    found = pairs(
+        [item.definition for item in parent.definitions], [item.definition for item in child.definitions]
+    )
+    if parent.several or child.several:
+        # Where several are in play, one that may not learn does not keep the others from it.
+        found = [(a, b) for a, b in found if not differences(a, b, identical=identical, strict=False)]
+    return [(theirs[id(a)], ours[id(b)]) for a, b in found]
 
 
 def representative(trials: Sequence[TrainingJob], *, maximize: bool) -> list[TrainingJob]:

@@ -10,9 +10,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pegbox.domain.records import TuningJob
-from pegbox.engine.lineage import injected
+from pegbox.engine.lineage import IDENTICAL, injected, pairs, parents_of
 from pegbox.engine.specs import INTERPRETER_KEY, definitions_of
-from pegbox.engine.warm_start import IDENTICAL, parents_of
 from pegbox.ports.store import Reader
 
 _PATH = "WarmStartConfig.ParentHyperParameterTuningJobs"
@@ -110,25 +109,32 @@ def _of_parent(
         ]
     identical = request["WarmStartConfig"].get("WarmStartType") == IDENTICAL
     if len(theirs) == len(ours) == 1:
-        return _differences(theirs[0], ours[0], identical=identical, strict=strict)
-    named = {item.get("DefinitionName"): item for item in theirs}
-    both = [(named[name], item) for item in ours if (name := item.get("DefinitionName")) in named]
+        return differences(theirs[0], ours[0], identical=identical, strict=strict)
+    both = pairs(theirs, ours)
     if not both:
         there = ", ".join(repr(item.get("DefinitionName")) for item in theirs)
         return [
             f"its definitions ({there}) and this job's have no name in common; a definition learns from that of its name"
         ]
-    found = [_differences(parent, child, identical=identical, strict=strict) for parent, child in both]
-    if any(not differences for differences in found):
+    found = [differences(parent, child, identical=identical, strict=strict) for parent, child in both]
+    if not all(found):
         return []
     return [
         f"definition {child.get('DefinitionName')!r}: {text}"
-        for (_, child), differences in zip(both, found, strict=True)
-        for text in differences
+        for (_, child), problems in zip(both, found, strict=True)
+        for text in problems
     ]
 
 
-def _differences(theirs: Definition, ours: Definition, *, identical: bool, strict: bool) -> list[str]:
+def differences(theirs: Definition, ours: Definition, *, identical: bool, strict: bool) -> list[str]:
+    """Return what keeps a definition from learning from a parent's, each with the remedy.
+
+    Args:
+        theirs: The parent's definition, with its objective and ranges.
+        ours: The child's.
+        identical: Whether the type is IdenticalDataAndAlgorithm.
+        strict: Whether all of AWS's rules hold.
+    """
     problems = []
     for member in ("MetricName", "Type"):
         before, now = (item["TuningObjective"][member] for item in (theirs, ours))

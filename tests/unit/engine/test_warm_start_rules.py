@@ -233,6 +233,12 @@ def test_several_definitions_learn_by_name(calm: Make, base: dict[str, Any]) -> 
     assert set(world.commands.admitted_tuning(child).parents[0]["histories"]) == {"alpha", "beta"}
     second["StaticHyperParameters"]["more"] = "1"
     assert set(world.commands.admitted_tuning(child).parents[0]["histories"]) == {"alpha"}
+    del second["StaticHyperParameters"]["more"]
+    second["HyperParameterRanges"]["IntegerParameterRanges"] = []
+    second["HyperParameterRanges"]["ContinuousParameterRanges"] += [
+        {"Name": "n", "MinValue": "1", "MaxValue": "9"}
+    ]
+    assert set(world.commands.admitted_tuning(child).parents[0]["histories"]) == {"alpha"}
     first["StaticHyperParameters"]["more"] = "1"
     message = _problems(world, child)
     assert "parent 'parent': definition 'alpha': this job has the hyperparameters 'more'" in message
