@@ -101,6 +101,11 @@ def test_an_image_of_ones_own_answers(served: dict[str, Any], sdk: str) -> None:
     assert (served["generic_model"] == served["generic_best"]) is (sdk == "sdk-v1")
 
 
+def test_code_that_is_packed_into_the_model_serves(served: dict[str, Any]) -> None:
+    """For PyTorch the SDK packs the script into the archive, and names it in a way of its version's own."""
+    assert served["from_packed"] == pytest.approx([3.0, 7.0])
+
+
 def test_everything_is_deleted(served: dict[str, Any]) -> None:
     """Endpoints, configuration and model are gone after the SDK's own calls."""
     assert served["gone"] == [True, True]

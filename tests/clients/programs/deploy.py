@@ -11,6 +11,7 @@ import time
 import numpy as np
 import sagemaker
 from sagemaker.estimator import Estimator
+from sagemaker.pytorch import PyTorch
 from sagemaker.sklearn.estimator import SKLearn
 from sagemaker.tuner import ContinuousParameter, HyperparameterTuner
 
@@ -103,6 +104,29 @@ generic = second.deploy(1, "ml.m5.large", endpoint_name=f"generic-{word}", **spe
 answer = generic.predict({"question": word})
 generic_model = client.describe_endpoint_config(EndpointConfigName=f"generic-{word}")["ProductionVariants"][0]
 
+# For PyTorch the SDK packs the code into the model's archive.
+packing = HyperparameterTuner(
+    PyTorch(
+        entry_point="serve.py",
+        source_dir=here,
+        role="SageMakerRole",
+        framework_version="1.5.0",
+        py_version="py3",
+        sagemaker_session=session,
+        **machine,
+    ),
+    "validation:score",
+    {"rate": ContinuousParameter(0.5, 1.0)},
+    [{"Name": "validation:score", "Regex": "validation:score=(.*?);"}],
+    base_tuning_job_name=f"packed-{word}",
+)
+packing.fit(**no_wait)
+packing.wait()
+learned = packing.analytics().dataframe()["FinalObjectiveValue"].max()
+packed = packing.deploy(1, "ml.m5.large", endpoint_name=f"packed-{word}")
+from_packed = packed.predict(rows) / learned
+packed.delete_endpoint()
+
 predictor.delete_model()
 predictor.delete_endpoint()
 if new:
@@ -127,6 +151,7 @@ print(
             "generic_model": generic_model["ModelName"],
             "generic_best": second.best_training_job(),
             "answer": answer,
+            "from_packed": [float(value) for value in from_packed],
             "gone": [missing("describe_endpoint", EndpointName=one) for one in names],
             "config_gone": missing("describe_endpoint_config", EndpointConfigName=config),
             "model_gone": missing("describe_model", ModelName=model),

@@ -398,11 +398,13 @@ def test_addresses_that_went_away_are_left_to_the_agent(make_parts: Callable[...
         ("/opt/ml/model", None),
         ("/opt/ml/models", "/opt/ml/models"),
         ("s3://b/sourcedir.tar.gz", "s3://b/sourcedir.tar.gz"),
+        ("s3://b/model.tar.gz", None),
     ],
 )
 def test_code_may_lie_in_the_model(address: str | None, wanted: str | None) -> None:
-    """An address below /opt/ml/model means the model's own archive."""
-    assert code_address({"SAGEMAKER_SUBMIT_DIRECTORY": address} if address is not None else {}) == wanted
+    """An address below /opt/ml/model, and that of the model itself, mean the model's own archive."""
+    environment = {"SAGEMAKER_SUBMIT_DIRECTORY": address} if address is not None else {}
+    assert code_address({"ModelDataUrl": "s3://b/model.tar.gz", "Environment": environment}) == wanted
 
 
 def test_accelerators_are_read_from_settings() -> None:

@@ -119,7 +119,7 @@ def _container(parts: Parts, reader: Reader, container: Mapping[str, Any], path:
     if container.get("ModelDataUrl") and container.get("ModelDataSource"):
         problems.append(f"{path}.ModelDataUrl: given together with ModelDataSource; give one of them")
     problems += _data(parts, model_data(container), path)
-    return problems + _code(parts, environment, f"{path}.Environment")
+    return problems + _code(parts, container, f"{path}.Environment")
 
 
 def _data(parts: Parts, address: str | None, path: str) -> list[str]:
@@ -142,8 +142,8 @@ def _data(parts: Parts, address: str | None, path: str) -> list[str]:
     return []
 
 
-def _code(parts: Parts, environment: Mapping[str, str], path: str) -> list[str]:
-    address, program = code_address(environment), environment.get(PROGRAM_KEY)
+def _code(parts: Parts, container: Mapping[str, Any], path: str) -> list[str]:
+    address, program = code_address(container), (container.get("Environment") or {}).get(PROGRAM_KEY)
     if address is None:
         return []
     refused = parts.artifacts.check_input(address)

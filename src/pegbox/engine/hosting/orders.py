@@ -45,10 +45,14 @@ def model_data(container: Mapping[str, Any]) -> str | None:
     return str(source["S3Uri"]) if source.get("S3Uri") else None
 
 
-def code_address(environment: Mapping[str, str]) -> str | None:
-    """Return the address of the code archive, or None where the code is in the model or there is none."""
-    address = environment.get(SUBMIT_KEY)
-    return None if not address or f"{address}/".startswith(INSIDE) else address
+def code_address(container: Mapping[str, Any]) -> str | None:
+    """Return the address of the code archive, or None where the code is in the model or there is none.
+
+    Version 1 of the AWS SDK names the model's own archive where it has packed the code into it, below ``code/``.
+    """
+    address = (container.get("Environment") or {}).get(SUBMIT_KEY)
+    inside = not address or f"{address}/".startswith(INSIDE) or address == model_data(container)
+    return None if inside else str(address)
 
 
 def serving_runtime(
@@ -91,7 +95,7 @@ def build_serving_order(
     accelerator = parts.policy.accelerators.get(definition.get("AcceleratorType") or "", {})
     environment = {**accelerator, **(container.get("Environment") or {})}
     interpreter = environment.pop(INTERPRETER_KEY, None) or parts.policy.python
-    data, code = model_data(container), code_address(environment)
+    data, code = model_data(container), code_address(container)
     # An image that was removed since runs as it would have been run without the table.
     runtime = serving_runtime(container.get("Image", ""), images, interpreter, environment)
     attempt = instance.attempt_id or ""
