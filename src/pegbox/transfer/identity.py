@@ -45,7 +45,8 @@ def measures_the_same(expert: Expert, y_p: Floats, X: Floats, y: Floats) -> bool
 def _on_scale(y: Floats, y_p: Floats) -> Floats:
     """``y`` as :func:`half_rank` of ``y_p`` would have it; better than the best, the line of the better half goes on."""
     order = np.argsort(y_p, kind="stable")
-    t, known = half_rank(y_p)[order], y_p[order]
+    t = half_rank(y_p)[order]
+    y, known = y / 8.0, y_p[order] / 8.0  # so that differences of the largest doubles stay finite
     middle = (len(known) - 1) // 2
     at: Floats = np.interp(y, known, t)
     width = known[middle] - known[0]

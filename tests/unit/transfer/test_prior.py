@@ -211,3 +211,6 @@ def test_identity_is_checked() -> None:
     assert not measures_the_same(expert, y_p, Z, _task(Z) + 2.0)
     assert not measures_the_same(expert, y_p, Z, _task(Z) - 2.0)
     assert not measures_the_same(expert, y_p, Z[:1], _task(Z[:1]) - 2.0)
+    huge = 1.7e308 * (2.0 * (y_p - y_p.min()) / np.ptp(y_p) - 1.0)
+    assert measures_the_same(expert, huge, X[:5], huge[:5])
+    assert not measures_the_same(expert, huge, X[:5], -huge[:5])
