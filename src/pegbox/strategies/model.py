@@ -58,7 +58,8 @@ class Model:
         posterior = self.posteriors[0]
         mean, sd = posterior.predict(Z)
         raw = invert(mean, posterior.y, self.y)
-        return raw, 0.5 * (invert(mean + sd, posterior.y, self.y) - invert(mean - sd, posterior.y, self.y))
+        high, low = invert(mean + sd, posterior.y, self.y), invert(mean - sd, posterior.y, self.y)
+        return raw, 0.5 * high - 0.5 * low  # halves first: both may be the largest double
 
 
 def learn(
@@ -100,8 +101,9 @@ def learn(
         opinions.append(Opinion(with_pending, float(at_observed.min()), member.weight / total_weight))
     feasibility = learn_feasibility(evidence.X, evidence.F, layout)
     region, interior = None, 0.0
-    if not any(isinstance(posterior, AdvisedPosterior) for posterior in posteriors):
-        # Both stand in for knowledge of where good values lie; parents have it.
+    advised = any(isinstance(posterior, AdvisedPosterior) for posterior in posteriors)
+    if not advised and layout.d < recipe.many:
+        # Both stand in for knowledge of where good values lie: parents have it, and a trend over many columns learns it.
         tried = np.vstack([evidence.X, evidence.F, evidence.P])
         region = trust_region(tried, layout.categorical, recipe.trust_radius)
         interior = recipe.interior / len(tried)

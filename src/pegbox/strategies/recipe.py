@@ -33,6 +33,9 @@ class Recipe:
         uniform, local: Random candidates over the whole space and around the best observations.
         elite: How many candidates are improved further.
         ascent_iterations: Bound of the gradient ascent of the elite.
+        many: From this many columns on the surrogate has a trend and the search goes to the bounds freely: with so
+            many, the best values of some lie at a bound almost surely, and a corner is no longer the exception.
+        trend: Typical logarithm of the trend's share b.
         trust_radius: Half-width of the first trust region.
         interior: How strongly early candidates are drawn from the bounds to the inside; fades as 1 / observations.
         fit_limit: The most observations a fit looks at.
@@ -47,6 +50,8 @@ class Recipe:
     local: int = 512
     elite: int = 5
     ascent_iterations: int = 20
+    many: int = 10
+    trend: float = -1.0
     trust_radius: float = 0.2
     interior: float = 10.0
     fit_limit: int = 150

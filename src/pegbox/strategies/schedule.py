@@ -54,7 +54,8 @@ def hyperparameters(
 
     With ``advice`` it is fitted to what the parents leave unexplained.
     """
-    prior = default_prior(layout, length=member.length, noise=member.noise)
+    trend = recipe.trend if layout.d >= recipe.many else None
+    prior = default_prior(layout, length=member.length, noise=member.noise, trend=trend)
     tag = repr((member, recipe, job_seed, layout.categorical.tolist())).encode()
     if advice is not None:
         tag += advice.tag
@@ -92,11 +93,11 @@ def hyperparameters(
 
 
 def starting_points(prior: Prior, count: int, job_seed: int, size: int) -> Floats:
-    """(count, d + 4): the prior mean, then random points with shorter length scales and more noise."""
+    """(count, d + 5): the prior mean, then random points with shorter length scales and more noise."""
     rng = generator((job_seed, size), _PURPOSE)
     starts = np.tile(prior.mean, (count, 1))
-    d = len(prior.mean) - 4
+    d = len(prior.mean) - 5
     starts[1:, :d] += rng.normal(-0.7, 0.8, (count - 1, d))
-    starts[1:, d] += rng.normal(0.0, 0.5, count - 1)
-    starts[1:, d + 3] += rng.normal(1.0, 1.5, count - 1)
+    starts[1:, -4] += rng.normal(0.0, 0.5, count - 1)
+    starts[1:, -1] += rng.normal(1.0, 1.5, count - 1)
     return starts

@@ -4,7 +4,7 @@
 symbol      meaning                                                                             shape
 ==========  ==================================================================================  ==========
 X, y        encoded observations and their transformed values (about mean 0, deviation 1)       (n, d), (n,)
-theta       log l, log s2, log w1, log w2, log noise variance (see ``kernel``)                  (d + 4,)
+theta       log l, log s2, log w1, log w2, log noise variance (see ``kernel``)                  (d + 5,)
 K           k(X, X) + noise I                                                                   (n, n)
 m           constant mean with prior N(0, 1), eliminated in closed form                         ()
 alpha       K^-1 (y - m)                                                                        (n,)
@@ -26,7 +26,14 @@ import numpy as np
 import numpy.typing as npt
 
 from pegbox.surrogate.descent import descend
-from pegbox.surrogate.kernel import Kernel, Layout, pair_covariance, pair_differences
+from pegbox.surrogate.kernel import (
+    NO_TREND,
+    Kernel,
+    Layout,
+    pair_covariance,
+    pair_differences,
+    trend_features,
+)
 from pegbox.surrogate.numerics import NotPositiveDefinite, cholesky, inverse_from_cholesky
 
 Floats = npt.NDArray[np.float64]
@@ -37,9 +44,9 @@ class Prior:
     """Two-sided normal priors of the entries of ``theta``, and the box they are searched in.
 
     Attributes:
-        mean: Most likely values (d + 4,).
-        below, above: Deviations on either side of the mean (d + 4,).
-        lower, upper: The box (d + 4,).
+        mean: Most likely values (d + 5,).
+        below, above: Deviations on either side of the mean (d + 5,).
+        lower, upper: The box (d + 5,).
     """
 
     mean: Floats
@@ -56,6 +63,7 @@ def default_prior(
     noise: float = 1e-3,
     noise_below: float = 1.0,
     noise_above: float = 1.0,
+    trend: float | None = None,
 ) -> Prior:
     """The prior of a usual tuning problem.
 
@@ -65,15 +73,22 @@ def default_prior(
         noise: Typical noise variance, in units of the transformed values' variance.
         noise_below, noise_above: Deviations of its logarithm on either side. Too much freedom above lets real
             structure be explained away as noise.
+        trend: Typical log b; None for a surrogate without a trend.
     """
     d = layout.d
+    if trend is None or layout.categorical.all():
+        log_b, reach = NO_TREND, 0.0
+    else:
+        log_b, reach = trend, 4.0
     numeric = max(int((~layout.categorical).sum()), 1)
     center = np.where(layout.categorical, 0.25, length + 0.5 * math.log(numeric))
-    mean = np.concatenate([center, [0.0, -1.5, -1.5, math.log(noise)]])
-    below = np.concatenate([np.ones(d), [1.0, 1.5, 1.5, noise_below]])
-    above = np.concatenate([np.ones(d), [1.0, 1.5, 1.5, noise_above]])
-    lower = np.concatenate([np.full(d, math.log(0.02)), [math.log(0.05), -6.0, -6.0, math.log(1e-6)]])
-    upper = np.concatenate([np.full(d, math.log(50.0)), [math.log(20.0), 3.0, 3.0, 0.0]])
+    mean = np.concatenate([center, [log_b, 0.0, -1.5, -1.5, math.log(noise)]])
+    below = np.concatenate([np.ones(d + 2), [1.5, 1.5, noise_below]])
+    above = np.concatenate([np.ones(d + 2), [1.5, 1.5, noise_above]])
+    floor = [log_b - reach, math.log(0.05), -6.0, -6.0, math.log(1e-6)]
+    ceiling = [log_b + reach, math.log(20.0), 3.0, 3.0, 0.0]
+    lower = np.concatenate([np.full(d, math.log(0.02)), floor])
+    upper = np.concatenate([np.full(d, math.log(50.0)), ceiling])
     return Prior(mean, below, above, lower, upper)
 
 
@@ -83,6 +98,8 @@ class Evidence:
 
     Attributes:
         D: Squared differences of all pairs (d, P).
+        F: Features of the trend (n, 2 c).
+        F: Features of the trend (n, 2 c).
         y: Transformed values (n,).
         lower: Flat indices of the pairs in an (n, n) matrix (P,).
     """
@@ -90,6 +107,7 @@ class Evidence:
     layout: Layout
     prior: Prior
     D: Floats
+    F: Floats
     y: Floats
     lower: npt.NDArray[np.intp]
 
@@ -97,19 +115,18 @@ class Evidence:
 def prepare(X: Floats, y: Floats, layout: Layout, prior: Prior) -> Evidence:
     """Evidence of observations ``X`` (n, d) and transformed values ``y`` (n,)."""
     i, j = np.tril_indices(len(y), -1)
-    return Evidence(layout, prior, pair_differences(X, layout.categorical), y, i * len(y) + j)
+    F, _ = trend_features(X, layout.categorical)
+    return Evidence(layout, prior, pair_differences(X, layout.categorical), F, y, i * len(y) + j)
 
 
 def map_loss(theta: Floats, evidence: Evidence) -> tuple[float, Floats]:
-    """The loss above and its gradient (d + 4,); infinite where the matrix cannot be factored."""
+    """The loss above and its gradient (d + 5,); infinite where the matrix cannot be factored."""
     layout, prior, y = evidence.layout, evidence.prior, evidence.y
     n, d = len(y), layout.d
     kernel = Kernel(layout, theta)
     pairs = pair_covariance(kernel, evidence.D)
     s2, noise = kernel.variance, kernel.noise
-    K = np.zeros(n * n)
-    K[evidence.lower] = pairs.k
-    K[:: n + 1] = s2 + noise
+    K, trend = _covariance(kernel, evidence, pairs.k)
     try:
         L, _ = cholesky(K.reshape(n, n))
     except NotPositiveDefinite:
@@ -126,21 +143,36 @@ def map_loss(theta: Floats, evidence: Evidence) -> tuple[float, Floats]:
     # dloss/dK = G / 2 with G = K^-1 - alpha alpha'; every pair occurs twice, the diagonal once
     G = (inverse - alpha[:, None] * alpha).ravel()
     trace = float(G[:: n + 1].sum())
+    along_trend = 0.0 if trend is None else 0.5 * float(G @ trend)
     G = G[evidence.lower]
     gradient = z / deviation
     gradient[:d] += pairs.length_gradient(G, evidence.D)
-    gradient[d] += float(G @ pairs.k) + 0.5 * s2 * trace
+    gradient[-5] += along_trend
+    gradient[-4] += float(G @ pairs.k) + 0.5 * s2 * trace + along_trend
     if pairs.dw1 is not None and pairs.dw2 is not None:
-        gradient[d + 1] += float(G @ pairs.dw1)
-        gradient[d + 2] += float(G @ pairs.dw2)
-    gradient[d + 3] += 0.5 * noise * trace
+        gradient[-3] += float(G @ pairs.dw1)
+        gradient[-2] += float(G @ pairs.dw2)
+    gradient[-1] += 0.5 * noise * trace
     return loss, gradient
+
+
+def _covariance(kernel: Kernel, evidence: Evidence, pairs: Floats) -> tuple[Floats, Floats | None]:
+    """The flat matrix K (n^2,), right below and on its diagonal, and the trend's part of it."""
+    n = len(evidence.y)
+    K = np.zeros(n * n)
+    K[evidence.lower] = pairs
+    K[:: n + 1] = kernel.variance + kernel.noise
+    if not kernel.trend:
+        return K, None
+    trend = (kernel.trend * (evidence.F @ evidence.F.T)).ravel()
+    K += trend
+    return K, trend
 
 
 def fit(
     X: Floats, y: Floats, layout: Layout, prior: Prior, starts: Floats, iterations: int
 ) -> tuple[Floats, float]:
-    """The best ``theta`` found by descending from each row of ``starts`` (k, d + 4), and its loss.
+    """The best ``theta`` found by descending from each row of ``starts`` (k, d + 5), and its loss.
 
     Raises:
         NotPositiveDefinite: When no start has a finite loss.

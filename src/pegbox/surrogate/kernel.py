@@ -12,14 +12,20 @@ M(q)        Matern-5/2 correlation (1 + sqrt(5q) + 5q/3) exp(-sqrt(5q))         
 C(h)        categorical correlation exp(-h)                                                        (P,)
 s2          signal variance                                                                        ()
 w1, w2      weights of what all choices share, and of what holds wherever the numbers are          ()
-theta       log l, log s2, log w1, log w2, log noise variance                                      (d + 4,)
+F           Legendre polynomials of degree 1 and 2 of the numeric columns                          (n, 2 c)
+b           variance of the trend's coefficients over s2                                           ()
+theta       log l, log b, log s2, log w1, log w2, log noise variance                               (d + 5,)
 ==========  =====================================================================================  ==========
 
-    k = s2 (M C + w1 M + w2 C) / (1 + w1 + w2)
+    k = s2 (M C + w1 M + w2 C) / (1 + w1 + w2) + s2 b F F'
 
 With only the product, one bad value of a choice condemns the choice and says nothing about the numbers of the others;
 the two additive terms let knowledge cross (compare Ru et al., "Bayesian optimisation over multiple continuous and
 categorical inputs", 2020, eq. 4). With only one kind of column, k = s2 M or k = s2 C.
+
+The last term is a trend: a linear and a curved effect of each number on its own, whose coefficients are normal (Rasmussen
+and Williams 2006, section 2.7). In many columns a few dozen observations say little about any one place, but much about
+the trends, and a trend goes on towards the bounds where a stationary kernel falls back to the mean.
 """
 
 from __future__ import annotations
@@ -41,6 +47,22 @@ def matern(q: Floats) -> tuple[Floats, Floats]:
     r = _SQRT5 * np.sqrt(q)
     e = np.exp(-r)
     return (1.0 + r + (5.0 / 3.0) * q) * e, (-5.0 / 6.0) * (1.0 + r) * e
+
+
+#: A trend whose log b is not above this is left out.
+NO_TREND = -20.0
+
+
+def trend_features(X: Floats, categorical: Bools) -> tuple[Floats, Floats]:
+    """F (n, 2 c) at the rows of ``X`` (n, d) and its slope in each row's own columns (n, 2 c).
+
+    The polynomials are orthogonal on [0, 1]; the curved ones weigh half. The mean variance of F F' is 3 / 2.
+    """
+    u = 2.0 * X[:, ~categorical] - 1.0
+    c = max(u.shape[1], 1)
+    linear, curved = math.sqrt(3.0 / c), math.sqrt(2.5 / c)
+    value = np.hstack([linear * u, curved * (1.5 * u * u - 0.5)])
+    return value, np.hstack([np.full_like(u, 2.0 * linear), 6.0 * curved * u])
 
 
 @dataclass(frozen=True)
@@ -66,12 +88,12 @@ class Layout:
     @property
     def size(self) -> int:
         """Length of ``theta``."""
-        return self.d + 4
+        return self.d + 5
 
 
 @dataclass(frozen=True)
 class Kernel:
-    """The kernel at given hyperparameters ``theta`` (d + 4,)."""
+    """The kernel at given hyperparameters ``theta`` (d + 5,)."""
 
     layout: Layout
     theta: Floats
@@ -84,28 +106,48 @@ class Kernel:
     @property
     def variance(self) -> float:
         """s2, the prior variance of the function."""
-        return math.exp(self.theta[self.layout.d])
+        return math.exp(self.theta[-4])
+
+    @property
+    def trend(self) -> float:
+        """s2 b, the prior variance of the trend's coefficients; 0 without a trend."""
+        log_b = self.theta[self.layout.d]
+        return self.variance * math.exp(log_b) if log_b > NO_TREND else 0.0
+
+    def variances(self, Z: Floats) -> Floats:
+        """k(z, z) of the rows of ``Z`` (m, d), (m,)."""
+        total = np.full(len(Z), self.variance)
+        if self.trend:
+            F, _ = trend_features(Z, self.layout.categorical)
+            total += self.trend * (F * F).sum(axis=1)
+        return total
 
     @property
     def weights(self) -> tuple[float, float, float]:
         """Weights of the product, the numeric and the categorical term; they sum to 1."""
         if not self.layout.mixed:
             return 1.0, 0.0, 0.0
-        w1, w2 = math.exp(self.theta[self.layout.d + 1]), math.exp(self.theta[self.layout.d + 2])
+        w1, w2 = math.exp(self.theta[-3]), math.exp(self.theta[-2])
         total = 1.0 + w1 + w2
         return 1.0 / total, w1 / total, w2 / total
 
     @property
     def noise(self) -> float:
         """Noise variance of one observation."""
-        return math.exp(self.theta[self.layout.d + 3])
+        return math.exp(self.theta[-1])
 
     def cross(self, X: Floats, Z: Floats) -> Floats:
         """Covariances (n, m) between the rows of ``X`` and of ``Z``."""
-        return self.cross_parts(X, Z)[0]
+        k = self.cross_parts(X, Z)[0]
+        return k + self.trend_cross(X, Z) if self.trend else k
+
+    def trend_cross(self, X: Floats, Z: Floats) -> Floats:
+        """The trend's part of the covariances (n, m)."""
+        categorical = self.layout.categorical
+        return self.trend * (trend_features(X, categorical)[0] @ trend_features(Z, categorical)[0].T)
 
     def cross_parts(self, X: Floats, Z: Floats) -> tuple[Floats, Floats]:
-        """Covariances (n, m) and their derivative with respect to q (n, m), for gradients in the numeric columns."""
+        """Covariances (n, m) but for the trend, and their derivative with respect to q (n, m)."""
         q, h = self._distances(X, Z)
         a, b, c = self.weights
         M, dM = matern(q)
@@ -140,7 +182,7 @@ def pair_differences(X: Floats, categorical: Bools) -> Floats:
 
 @dataclass(frozen=True)
 class PairCovariance:
-    """Covariances of all pairs and what their gradient needs; terms that a space does not have are None.
+    """Covariances of all pairs but for the trend, and what their gradient needs; terms that a space does not have are None.
 
     Attributes:
         k: Covariances (P,).

@@ -11,7 +11,7 @@ alpha       R' v = K^-1 (y - m)                                                 
 A           R k(X, Z)                                                                           (n, m)
 ==========  ==================================================================================  ==========
 
-    mean(z) = m + A' v        var(z) = s2 - column sums of A^2
+    mean(z) = m + A' v        var(z) = k(z, z) - column sums of A^2
 
 (Rasmussen and Williams 2006, eq. 2.25 and 2.26; the uncertainty of m is left out, it is small after a few points.)
 """
@@ -23,7 +23,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from pegbox.surrogate.kernel import Kernel
+from pegbox.surrogate.kernel import Kernel, trend_features
 from pegbox.surrogate.numerics import cholesky, inverse_lower
 
 Floats = npt.NDArray[np.float64]
@@ -49,20 +49,29 @@ class Posterior:
         """Mean and standard deviation (m,) of the noiseless function at the rows of ``Z`` (m, d)."""
         A = self.R @ self.kernel.cross(self.X, Z)
         mean: Floats = self.m + A.T @ self.v
-        return mean, self._deviation(A)
+        return mean, self._deviation(A, Z)
 
     def predict_with_gradient(self, Z: Floats) -> tuple[Floats, Floats, Floats, Floats]:
         """Mean, deviation (m,) and their gradients (m, d); categorical columns get zero."""
-        k, dq = self.kernel.cross_parts(self.X, Z)
+        kernel, categorical = self.kernel, self.kernel.layout.categorical
+        k, dq = kernel.cross_parts(self.X, Z)
+        if kernel.trend:
+            k = k + kernel.trend_cross(self.X, Z)
         A = self.R @ k
-        sd = self._deviation(A)
+        sd = self._deviation(A, Z)
         B = self.R.T @ A  # K^-1 k(X, Z)
         # dk(x_i, z)/dz_j = dk/dq 2 (z_j - x_ij) / l_j^2
-        scales = np.where(self.kernel.layout.categorical, 0.0, 2.0 * self.kernel.inverse_squares)
+        scales = np.where(categorical, 0.0, 2.0 * kernel.inverse_squares)
         W = dq * self.alpha[:, None]
         d_mean = scales * (Z * W.sum(axis=0)[:, None] - W.T @ self.X)
         W = dq * B
         d_sd = -scales * (Z * W.sum(axis=0)[:, None] - W.T @ self.X) / sd[:, None]
+        if kernel.trend:
+            (F, _), (at, slope) = trend_features(self.X, categorical), trend_features(Z, categorical)
+            along = kernel.trend * (self.alpha @ F) * slope
+            d_mean[:, ~categorical] += along[:, : along.shape[1] // 2] + along[:, along.shape[1] // 2 :]
+            along = kernel.trend * (at - B.T @ F) * slope / sd[:, None]
+            d_sd[:, ~categorical] += along[:, : along.shape[1] // 2] + along[:, along.shape[1] // 2 :]
         mean: Floats = self.m + A.T @ self.v
         return mean, sd, d_mean, d_sd
 
@@ -72,8 +81,8 @@ class Posterior:
         mean: Floats = self.y - self.alpha / precision
         return mean, np.sqrt(1.0 / precision)
 
-    def _deviation(self, A: Floats) -> Floats:
-        variance = self.kernel.variance - (A * A).sum(axis=0)
+    def _deviation(self, A: Floats, Z: Floats) -> Floats:
+        variance = self.kernel.variances(Z) - (A * A).sum(axis=0)
         deviation: Floats = np.sqrt(np.maximum(variance, MIN_VARIANCE))
         return deviation
 
@@ -85,7 +94,7 @@ def condition(kernel: Kernel, X: Floats, y: Floats) -> Posterior:
         NotPositiveDefinite: When the covariance matrix has no factor.
     """
     K = kernel.cross(X, X)
-    K[np.diag_indices(len(X))] = kernel.variance + kernel.noise
+    K[np.diag_indices(len(X))] = kernel.variances(X) + kernel.noise
     L, jitter = cholesky(K)
     R = inverse_lower(L)
     ones, values = R.sum(axis=1), R @ y

@@ -11,8 +11,11 @@ import pytest
 
 from pegbox.space import CategoricalRange, ContinuousRange, IntegerRange, Scaling, Space
 from pegbox.strategies import Memory, Observation, ParentHistory, Suggestion, bayesian, model, suggest
+from pegbox.strategies.evidence import gather
 from pegbox.strategies.initial_design import design_size, initial_design
+from pegbox.strategies.recipe import DEFAULT
 from pegbox.strategies.schedule import last_full_size
+from pegbox.surrogate.kernel import Layout
 from pegbox.surrogate.numerics import NotPositiveDefinite
 
 SPACE = Space(
@@ -220,3 +223,34 @@ def test_growth_is_bounded() -> None:
     one = _ask(history, space)[0]
     assert one.reason in ("exploring", "exploiting")
     assert one.details["predicted_mean"] < 0.05
+
+
+def test_a_deviation_between_the_largest_doubles_is_finite() -> None:
+    """Objectives at both ends of the doubles leave a predicted deviation that does not overflow."""
+    space = Space([ContinuousRange("m", 0.0, 0.99, Scaling.REVERSE_LOGARITHMIC)])
+    evidence = gather(
+        space,
+        [
+            Observation(i, {"m": at}, y)
+            for i, (at, y) in enumerate([(0.1, -1.7e308), (0.5, 0.0), (0.9, 1.7e308)])
+        ],
+        (),
+        False,
+    )
+    learnt = model.learn(evidence, Layout(space.encoding.categorical), DEFAULT, 0, Memory())
+    _, sd = learnt.predict(np.linspace(0.0, 1.0, 9)[:, None])
+    assert np.isfinite(sd).all()
+    assert (sd >= 0).all()
+
+
+def test_many_columns_may_go_to_the_bounds() -> None:
+    """Ten columns have a trend instead of a trust region and a belief in the inside; nine have these and no trend."""
+    for columns, free in ((9, False), (10, True)):
+        space = Space([ContinuousRange(f"x{i}", 0.0, 1.0, Scaling.LINEAR) for i in range(columns)])
+        drawn = suggest("Random", space, (), (), 14, (5, 0), maximize=False)
+        history = [Observation(i, one.values, sum(one.values.values())) for i, one in enumerate(drawn)]
+        evidence = gather(space, history, (), False)
+        learnt = model.learn(evidence, Layout(space.encoding.categorical), DEFAULT, 0, Memory())
+        assert (learnt.ensemble.region is None) == free
+        assert (learnt.ensemble.interior == 0.0) == free
+        assert (learnt.posteriors[0].kernel.trend > 0.0) == free

@@ -6,8 +6,15 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from pegbox.surrogate.fit import default_prior, fit, map_loss, prepare
-from pegbox.surrogate.kernel import Kernel, Layout, matern, pair_covariance, pair_differences
+from pegbox.surrogate.fit import Prior, default_prior, fit, map_loss, prepare
+from pegbox.surrogate.kernel import (
+    Kernel,
+    Layout,
+    matern,
+    pair_covariance,
+    pair_differences,
+    trend_features,
+)
 from pegbox.surrogate.numerics import NotPositiveDefinite
 from pegbox.surrogate.posterior import condition, condition_on_pending
 from pegbox.surrogate.transforms import standardise
@@ -34,18 +41,22 @@ def layout(request: pytest.FixtureRequest) -> Layout:
     return LAYOUTS[request.param]
 
 
+def _prior(layout: Layout) -> Prior:
+    return default_prior(layout, trend=-1.0)
+
+
 def _theta(layout: Layout, seed: int = 1) -> Floats:
-    prior = default_prior(layout)
+    prior = _prior(layout)
     return prior.mean + 0.4 * np.random.default_rng(seed).normal(size=layout.size)
 
 
 def test_loss_gradient_is_the_difference_quotient(layout: Layout) -> None:
     """Every entry of the gradient of the fit's loss agrees with central differences, above and below the noise mean."""
     X, y = _data(layout)
-    evidence = prepare(X, y, layout, default_prior(layout))
+    evidence = prepare(X, y, layout, _prior(layout))
     for shift in (-1.0, 1.0):
         theta = _theta(layout)
-        theta[-1] = default_prior(layout).mean[-1] + shift
+        theta[-1] = _prior(layout).mean[-1] + shift
         _, gradient = map_loss(theta, evidence)
         for j in range(layout.size):
             step = np.zeros(layout.size)
@@ -57,13 +68,13 @@ def test_loss_gradient_is_the_difference_quotient(layout: Layout) -> None:
 def test_loss_is_the_textbook_formula(layout: Layout) -> None:
     """The loss equals the negative log density of y under its marginal law plus the prior, up to a constant."""
     X, y = _data(layout)
-    prior = default_prior(layout)
+    prior = _prior(layout)
     values = []
     for seed in (1, 2):
         theta = _theta(layout, seed)
         kernel = Kernel(layout, theta)
         S = kernel.cross(X, X) + kernel.noise * np.eye(len(y))
-        S[np.diag_indices(len(y))] = kernel.variance + kernel.noise
+        S[np.diag_indices(len(y))] = kernel.variances(X) + kernel.noise
         plain = 0.5 * np.linalg.slogdet(S)[1]
         marginal = (
             S + 1.0
@@ -82,8 +93,9 @@ def test_pair_and_cross_covariances_agree(layout: Layout) -> None:
     kernel = Kernel(layout, _theta(layout))
     K = kernel.cross(X, X)
     k = pair_covariance(kernel, pair_differences(X, layout.categorical)).k
-    assert np.allclose(K[np.tril_indices(len(X), -1)], k, atol=1e-9)
-    assert np.allclose(np.diag(K), kernel.variance)
+    trend = kernel.trend_cross(X, X)
+    assert np.allclose((K - trend)[np.tril_indices(len(X), -1)], k, atol=1e-9)
+    assert np.allclose(np.diag(K), kernel.variances(X))
     assert np.linalg.eigvalsh(K).min() > -1e-9
 
 
@@ -93,6 +105,35 @@ def test_matern_derivative() -> None:
     _, slope = matern(q)
     assert np.allclose(slope, (matern(q + 1e-7)[0] - matern(q - 1e-7)[0]) / 2e-7, rtol=1e-4)
     assert matern(np.zeros(1))[0][0] == 1.0
+
+
+def test_trend_features_are_orthogonal_with_their_slopes() -> None:
+    """Over uniform points the features are uncorrelated, F F' is 3/2 in the mean, and the slopes are difference quotients."""
+    X = (np.arange(2000)[:, None] + 0.5) / 2000
+    none = np.array([False])
+    F, slope = trend_features(X, none)
+    G = F.T @ F / len(X)
+    assert np.allclose(G, np.diag([1.0, 0.5]), atol=1e-5)
+    step = 1e-6
+    quotient = (trend_features(X + step, none)[0] - trend_features(X - step, none)[0]) / (2 * step)
+    assert np.allclose(slope, quotient, atol=1e-6)
+
+
+def test_a_trend_goes_on_where_nothing_was_tried() -> None:
+    """Of a sum over twelve columns, tried inside only, the trend foresees the corner; without it the mean is far off."""
+    layout = Layout(np.zeros(12, dtype=bool))
+    X = 0.25 + 0.5 * np.random.default_rng(0).random((30, 12))
+    total = X.sum(axis=1)
+    y = (total - total.mean()) / total.std()
+    corner = (0.0 - total.mean()) / total.std()
+    error = []
+    for trend in (-1.0, None):
+        prior = default_prior(layout, trend=trend)
+        theta, _ = fit(X, y, layout, prior, prior.mean[None], 30)
+        mean, _ = condition(Kernel(layout, theta), X, y).predict(np.zeros((1, 12)))
+        error.append(abs(float(mean[0]) / corner - 1.0))
+    assert error[0] < 0.1
+    assert error[1] > 2 * error[0]
 
 
 def test_posterior_gradient_is_the_difference_quotient(layout: Layout) -> None:
@@ -126,7 +167,8 @@ def test_leave_one_out_is_leaving_one_out(layout: Layout) -> None:
         K = posterior.kernel.cross(X[keep], X[keep]) + posterior.kernel.noise * np.eye(len(y) - 1)
         k = posterior.kernel.cross(X[keep], X[i : i + 1])[:, 0]
         assert mean[i] == pytest.approx(posterior.m + k @ np.linalg.solve(K, y[keep] - posterior.m), abs=1e-6)
-        variance = posterior.kernel.variance + posterior.kernel.noise - k @ np.linalg.solve(K, k)
+        own = posterior.kernel.variances(X[i : i + 1])[0]
+        variance = own + posterior.kernel.noise - k @ np.linalg.solve(K, k)
         assert sd[i] == pytest.approx(np.sqrt(variance), abs=1e-6)
 
 
@@ -145,7 +187,7 @@ def test_pending_points_only_shrink_the_deviation(layout: Layout) -> None:
 def test_fit_lowers_the_loss_and_respects_the_box(layout: Layout) -> None:
     """The fit is at least as good as its best start, and stays in the box of the prior."""
     X, y = _data(layout, 25)
-    prior = default_prior(layout)
+    prior = _prior(layout)
     starts = np.stack([prior.mean, _theta(layout)])
     theta, loss = fit(X, y, layout, prior, starts, 40)
     evidence = prepare(X, y, layout, prior)
