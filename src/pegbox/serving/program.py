@@ -126,7 +126,7 @@ def _explain(error: BaseException) -> None:
     from .script import BadScript
 
     if not isinstance(error, (NoModel, BadScript)):
-        traceback.print_exc(file=sys.stdout)
+        _log(error)
     print(f"the model cannot be loaded: {_last_line(error)}", flush=True)
 
 

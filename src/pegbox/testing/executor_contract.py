@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
-from pegbox.domain.orders import AttemptOrder
+from pegbox.domain.orders import AttemptOrder, Order, ServingOrder
 from pegbox.domain.statuses import StopReason
 from pegbox.ports.executor import Executor
 
@@ -23,6 +23,10 @@ class Rig(Protocol):
 
     def order(self, fate: str, **changes: Any) -> AttemptOrder:
         """Return a new order whose program ``completes`` (with one metric value), ``fails``, or ``runs`` until it is stopped."""
+        ...
+
+    def server(self, fate: str, **changes: Any) -> ServingOrder:
+        """Return a new order whose model server ``serves`` until it is stopped, or ``dies`` before it is ready."""
         ...
 
     def settle(self, until: Callable[[], object]) -> None:
@@ -50,9 +54,14 @@ class Rig(Protocol):
         ...
 
 
-def _finished(rig: Rig, order: AttemptOrder) -> bool:
+def _finished(rig: Rig, order: Order) -> bool:
     events = rig.events(order.attempt_id)
     return bool(events) and events[-1]["kind"] == "finished"
+
+
+def _ready(rig: Rig, order: Order) -> list[str]:
+    """Addresses at which an instance was reported ready, in order."""
+    return [event["address"] for event in rig.events(order.attempt_id) if event["kind"] == "ready"]
 
 
 def _running(rig: Rig, order: AttemptOrder) -> bool:
@@ -168,4 +177,44 @@ class ExecutorContract:
         rig.settle(lambda: rig.reported(order.attempt_id))
         rig.committing = True
         rig.settle(lambda: _finished(rig, order))
+        assert rig.starts(order.attempt_id) == 1
+
+    def test_an_instance_from_start_to_stop(self, rig: Rig) -> None:
+        """A model server is told starting, then ready with its address; it serves until it is stopped, and ends once."""
+        order = rig.server("serves")
+        rig.executor.launch(order)
+        rig.settle(lambda: _ready(rig, order))
+        assert rig.executor.busy()
+        assert not _finished(rig, order)
+        rig.executor.stop(order.attempt_id, StopReason.STOPPED, 5.0)
+        rig.settle(lambda: _finished(rig, order))
+        kinds = [event["kind"] for event in rig.events(order.attempt_id)]
+        assert (
+            kinds.index("starting") < kinds.index("ready") < kinds.index("stopping") < kinds.index("finished")
+        )
+        end = rig.events(order.attempt_id)[-1]
+        assert (end["outcome"], end["stop_reason"]) == ("stopped", "stopped")
+        rig.executor.discard(order.attempt_id)
+        rig.settle(lambda: not rig.executor.busy())
+
+    def test_an_instance_that_dies(self, rig: Rig) -> None:
+        """A model server that ends before it is ready has failed, and the message has the last lines of its log."""
+        order = rig.server("dies")
+        rig.executor.launch(order)
+        rig.settle(lambda: _finished(rig, order))
+        end = rig.events(order.attempt_id)[-1]
+        assert end["outcome"] == "failed"
+        assert "no weights here" in end["failure"]["message"]
+        assert not _ready(rig, order)
+
+    def test_resume_of_a_model_server(self, rig: Rig) -> None:
+        """A model server that runs through a crash of the server is found again, not started again, and can be stopped."""
+        order = rig.server("serves")
+        rig.executor.launch(order)
+        rig.settle(lambda: _ready(rig, order))
+        rig.crash()
+        rig.executor.resume(order)
+        rig.executor.stop(order.attempt_id, StopReason.STOPPED, 5.0)
+        rig.settle(lambda: _finished(rig, order))
+        assert rig.events(order.attempt_id)[-1]["outcome"] == "stopped"
         assert rig.starts(order.attempt_id) == 1

@@ -28,6 +28,13 @@ FATES = {
     "runs": "import time\nprint('loss=0.5', flush=True)\ntime.sleep(600)\n",
 }
 
+#: Scripts of model servers by fate; ``serves`` answers what the body says.
+SERVERS = {
+    "serves": "def model_fn(model_dir):\n    return 'model'\n\n"
+    "def transform_fn(model, data, content_type, accept):\n    return data\n",
+    "dies": "import sys\nprint('no weights here', flush=True)\nsys.exit(3)\n",
+}
+
 METRICS = ({"Name": "loss", "Regex": r"loss=([-+.\w]+)"},)
 
 
@@ -150,6 +157,10 @@ class LocalRig:
             "cache_path": str(self.home / "cache"),
         }
         return AttemptOrder(**{**fields, **changes})
+
+    def server(self, fate: str, **changes: Any) -> ServingOrder:
+        """Return an order for a model server's fate of :data:`SERVERS`."""
+        return self.instance({"code/inference.py": COUNT_START + SERVERS[fate]}, **changes)
 
     def instance(self, model: Mapping[str, str | bytes], **changes: Any) -> ServingOrder:
         """Return an order that serves a model archive of these files."""
