@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from enum import Enum
+from functools import lru_cache
 from typing import Any, Final
 from urllib.parse import unquote
 
@@ -51,7 +52,7 @@ class Operation(Enum):
     STREAM = "invocations-response-stream"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Invocation:
     """One call of an endpoint, its headers checked."""
 
@@ -81,13 +82,20 @@ def operation_of(method: str, path: str) -> tuple[Operation, str]:
     Raises:
         UnknownOperationException: There is no such operation.
     """
-    found = _PATH.fullmatch(path)
-    if found is None or method != "POST":
+    # A client's requests share their path; what is long is not worth remembering.
+    found = (_known if len(path) <= 128 else _known.__wrapped__)(path) if method == "POST" else None
+    if found is None:
         raise UnknownOperationException(
             f"{method} {path[:200]} is no operation of the runtime service; it has POST /endpoints/NAME/invocations, "
             "/async-invocations and /invocations-response-stream."
         )
-    return Operation(found.group(2)), unquote(found.group(1))
+    return found
+
+
+@lru_cache(maxsize=128)
+def _known(path: str) -> tuple[Operation, str] | None:
+    found = _PATH.fullmatch(path)
+    return (Operation(found.group(2)), unquote(found.group(1))) if found is not None else None
 
 
 def read_invocation(request: Request) -> Invocation:

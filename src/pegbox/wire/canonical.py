@@ -82,9 +82,19 @@ def canonical_headers(headers: Mapping[str, Sequence[str]], signed: Sequence[str
         headers: Lower-case name -> values in order.
         signed: Names to sign, in lower case, sorted.
     """
-    return "".join(
-        f"{name}:{','.join(_BLANKS.sub(' ', v).strip(' ') for v in headers[name])}\n" for name in signed
-    )
+    lines = []
+    for name in signed:
+        values = headers[name]
+        value = _trimmed(values[0]) if len(values) == 1 else ",".join([_trimmed(item) for item in values])
+        lines.append(f"{name}:{value}\n")
+    return "".join(lines)
+
+
+def _trimmed(value: str) -> str:
+    """Return a header's value without outer blanks, inner ones single."""
+    if "\t" in value or "  " in value:
+        value = _BLANKS.sub(" ", value)
+    return value.strip(" ")
 
 
 def canonical_request(

@@ -25,7 +25,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from functools import lru_cache
-from typing import Final
+from typing import Final, TypeVar
 from urllib.parse import unquote
 
 from pegbox.errors import (
@@ -37,9 +37,14 @@ from pegbox.errors import (
 from pegbox.wire import canonical
 from pegbox.wire.http import Request
 
+_T = TypeVar("_T")
+
 #: How far a client's clock may be off, in seconds, in either direction.
 WINDOW_SECONDS: Final = 15 * 60
 _WINDOW: Final = timedelta(seconds=WINDOW_SECONDS)
+#: Parts of requests that are remembered with what they mean, because a client's requests share them; and how long they may be.
+_REMEMBERED: Final = 128
+_REMEMBERED_CHARS: Final = 512
 #: Derived keys that a verifier remembers; more begin anew.
 _DERIVED_KEYS: Final = 64
 
@@ -252,16 +257,41 @@ def _query_claim(request: Request) -> _Claim:
 
 
 def _checked_claim(credential: str, signed: str, signature: str, moment: str, expires: int | None) -> _Claim:
-    scope = _CREDENTIAL.fullmatch(credential)
-    if scope is None:
+    access_key_id, date, region, service = _cached(_scope, credential)
+    names = _cached(_signed_names, signed)
+    if not _SIGNATURE.fullmatch(signature):
+        raise IncompleteSignature("Signature must be 64 lower-case hexadecimal digits.")
+    return _Claim(access_key_id, date, region, service, names, signature, moment, expires)
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def _scope(credential: str) -> tuple[str, str, str, str]:
+    """The access key id, date, region and service of a credential."""
+    found = _CREDENTIAL.fullmatch(credential)
+    if found is None:
         raise IncompleteSignature("Credential must be KEY/YYYYMMDD/region/service/aws4_request.")
+    access_key_id, date, region, service = found.groups()
+    return access_key_id, date, region, service
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def _signed_names(signed: str) -> tuple[str, ...]:
+    """The header names that are signed."""
     names = tuple(signed.split(";"))
     if list(names) != sorted(set(names)) or not all(_HEADER_NAME.fullmatch(name) for name in names):
         raise IncompleteSignature("SignedHeaders must be lower-case header names, sorted, each once.")
-    if not _SIGNATURE.fullmatch(signature):
-        raise IncompleteSignature("Signature must be 64 lower-case hexadecimal digits.")
-    access_key_id, date, region, service = scope.groups()
-    return _Claim(access_key_id, date, region, service, names, signature, moment, expires)
+    return names
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def _paths(path: str) -> tuple[str, str]:
+    """The path in normal form, and as every service but S3 signs it."""
+    return canonical.normal_path(path), canonical.canonical_path(path, "")
+
+
+def _cached(function: Callable[[str], _T], text: str) -> _T:
+    """Call a function that remembers its answers; what is long is not worth remembering."""
+    return function(text) if len(text) <= _REMEMBERED_CHARS else function.__wrapped__(text)  # type: ignore[attr-defined]
 
 
 def _moment_of_date_header(date: str) -> str:
@@ -313,16 +343,19 @@ def _check_signed_headers(claim: _Claim, request: Request, headers: Mapping[str,
     absent = [name for name in claim.signed if name not in present]
     if absent:
         raise InvalidSignature(f"Signed headers are not there: {', '.join(absent)}.")
-    required = {"host"} | {name for name in present if name.startswith("x-amz-")}
-    if not claim.presigned:
-        required |= {"content-type"} & present
-        if "x-amz-date" not in present:
-            required.add("date")
-    unsigned = sorted(required - set(claim.signed))
+    unsigned = sorted(name for name in present if name not in claim.signed and _must_be_signed(name, claim))
+    if not claim.presigned and "x-amz-date" not in present and "date" not in claim.signed:
+        unsigned = sorted({*unsigned, "date"})
+    if "host" not in claim.signed:
+        unsigned = sorted({*unsigned, "host"})
     if unsigned:
         raise InvalidSignature(f"Headers must be signed: {', '.join(unsigned)}.")
-    if claim.service != "s3" and request.path != canonical.normal_path(request.path):
+    if claim.service != "s3" and request.path != _cached(_paths, request.path)[0]:
         raise InvalidSignature("The path has empty or dot segments.")
+
+
+def _must_be_signed(name: str, claim: _Claim) -> bool:
+    return name.startswith("x-amz-") or (name == "content-type" and not claim.presigned)
 
 
 def _payload(claim: _Claim, request: Request, headers: Mapping[str, Sequence[str]]) -> str:
@@ -350,9 +383,10 @@ def _string_to_sign(
         for name, value in canonical.query_pairs(request.query)
         if not (claim.presigned and name == "X-Amz-Signature")
     ]
+    path = request.path
     text = canonical.canonical_request(
         request.method,
-        canonical.canonical_path(request.path, claim.service),
+        canonical.canonical_path(path, "s3") if claim.service == "s3" else _cached(_paths, path)[1],
         canonical.canonical_query(pairs),
         canonical.canonical_headers(headers, claim.signed),
         claim.signed,
