@@ -32,7 +32,7 @@ FATES = {
 SERVERS = {
     "serves": "def model_fn(model_dir):\n    return 'model'\n\n"
     "def transform_fn(model, data, content_type, accept):\n    return data\n",
-    "dies": "import sys\nprint('no weights here', flush=True)\nsys.exit(3)\n",
+    "dies": "def model_fn(model_dir):\n    print('no weights here', flush=True)\n    raise SystemExit(3)\n",
 }
 
 METRICS = ({"Name": "loss", "Regex": r"loss=([-+.\w]+)"},)
