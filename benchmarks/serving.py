@@ -15,6 +15,7 @@ import os
 import statistics
 import sys
 import tempfile
+import time
 import urllib.request
 from collections import defaultdict
 from collections.abc import Iterator
@@ -101,7 +102,7 @@ def main() -> int:
                 for name, peer in servers.items():
                     found[name, clients].append(measure(lab, peer, clients, given.seconds))
         report(found, list(servers))
-        added(lab, found)
+        added(lab, ours, found, given.seconds)
     return 0
 
 
@@ -125,19 +126,28 @@ def report(found: dict[tuple[str, int], list[Figures]], names: list[str]) -> Non
             )
 
 
-def added(lab: Lab, found: dict[tuple[str, int], list[Figures]]) -> None:
-    """Print what the gateway adds, by its own count and as the client sees it."""
-    lines = spool_metrics(lab)
+def added(
+    lab: Lab, ours: serving_peers.Peer, found: dict[tuple[str, int], list[Figures]], seconds: float
+) -> None:
+    """Print what the gateway adds at one client: by its own count, and as the client sees it."""
+    time.sleep(3)  # The gateway writes its counts every two seconds.
+    before = len(spool_metrics(lab))
+    alone = measure(lab, ours, 1, seconds)
+    time.sleep(3)
+    lines = spool_metrics(lab)[before:]
     count = sum(line["OverheadLatency"]["count"] for line in lines) or 1
-    overhead = sum(line["OverheadLatency"]["sum"] for line in lines) / count
-    model = sum(line["ModelLatency"]["sum"] for line in lines) / count
-    print(
-        f"gateway adds {overhead:.0f} us before the model server by its own count (mean of {count}; model server {model:.0f} us)"
+    overhead, model = (
+        sum(line[key]["sum"] for line in lines) / count for key in ("OverheadLatency", "ModelLatency")
     )
-    p50 = statistics.median(item.p50 for item in found["pegbox", 1])
-    bare = statistics.median(item.p50 for item in found["bare Starlette", 1])
     print(
-        f"at 1 client the whole path takes {p50 - bare:.0f} us more than the inline call ({p50:.0f} us against {bare:.0f} us)"
+        f"at 1 client (mean of {count}): the model server answers the gateway after {model:.0f} us; before it sends, the gateway "
+        f"takes {overhead:.0f} us; the client waits {1e6 / alone.requests:.0f} us in all"
+    )
+    p50, bare = (
+        statistics.median(item.p50 for item in found[name, 1]) for name in ("pegbox", "bare Starlette")
+    )
+    print(
+        f"the whole path takes {p50 - bare:.0f} us more than the inline call ({p50:.0f} us against {bare:.0f} us, medians)"
     )
 
 
