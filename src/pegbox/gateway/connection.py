@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Coroutine
 from functools import lru_cache
 from http import HTTPStatus
-from typing import Protocol
+from typing import Any, Protocol
 
 import httptools
 
@@ -32,8 +33,8 @@ _REASONS = {status.value: status.phrase for status in HTTPStatus}
 class Handler(Protocol):
     """Answers requests; see :mod:`pegbox.gateway.exchange`."""
 
-    async def __call__(self, request: Request, client: Client) -> Response | None:
-        """Return the answer, or None where it was written to ``client`` already."""
+    def begin(self, request: Request, client: Client) -> None:
+        """Take a request; :meth:`Client.reply` or :meth:`Client.reply_later` is called for it, now or later, once."""
         ...
 
 
@@ -55,7 +56,10 @@ class Front:
         self.max_connections = connections
         self.max_bodies = bodies
         self.open: set[Client] = set()
+        #: Answers that are being made by tasks.
         self.tasks: set[asyncio.Task[None]] = set()
+        #: Requests that have no answer yet.
+        self.busy = 0
         #: Bytes of bodies held now.
         self.held = 0
         #: Set when the process is to end: answers then close their connections.
@@ -99,6 +103,8 @@ class Client(asyncio.Protocol):
         self._idle = True
         self._busy = False
         self._refused = False
+        #: Whether the connection stays after the answer that is being made.
+        self._keep = True
         self._waiting: list[tuple[Request, bool]] = []
         self._resumed: asyncio.Future[None] | None = None
         self._stopped_writing = False
@@ -238,6 +244,21 @@ class Client(asyncio.Protocol):
         else:
             self._start(request, keep)
 
+    # Called by handlers.
+
+    def reply(self, response: Response) -> None:
+        """Send the answer to the request."""
+        self._keep = self._keep and not self._front.ending
+        self._send(response, self._keep)
+        if self._stopped_writing:
+            self._task(self._done_later())
+        else:
+            self._done()
+
+    def reply_later(self, answer: Coroutine[Any, Any, Response | None]) -> None:
+        """Send the answer that a coroutine returns; None where it wrote the answer itself."""
+        self._task(self._deliver(answer))
+
     # Called by handlers that write their answer themselves.
 
     def begin_stream(self, status: int, headers: tuple[tuple[str, str], ...]) -> None:
@@ -308,34 +329,55 @@ class Client(asyncio.Protocol):
 
     def _start(self, request: Request, keep: bool) -> None:
         self._busy = True
-        task = self._loop.create_task(self._answer(request, keep))
+        self._keep = keep
+        self._front.busy += 1
+        self._front.handler.begin(request, self)
+
+    async def _deliver(self, answer: Coroutine[Any, Any, Response | None]) -> None:
+        response = await answer
+        if response is not None:
+            self.reply(response)
+            return
+        if self._chunked:
+            self._keep = False  # The handler gave up in the middle.
+            self.abort()
+        await self.drained()
+        self._done()
+
+    async def _done_later(self) -> None:
+        await self.drained()
+        self._done()
+
+    def _task(self, work: Coroutine[Any, Any, None]) -> None:
+        task = self._loop.create_task(work)
         tasks = self._front.tasks
         tasks.add(task)
         task.add_done_callback(tasks.discard)
 
-    async def _answer(self, request: Request, keep: bool) -> None:
+    def _done(self) -> None:
+        """The answer has been taken: go on to the next request, if there is one."""
         front = self._front
-        response = await front.handler(request, self)
-        keep = keep and not front.ending
-        if response is not None:
-            self._send(response, keep)
-        elif self._chunked:
-            keep = False  # The handler gave up in the middle.
-            self.abort()
-        if self._stopped_writing:
-            await self.drained()
+        front.busy -= 1
         self._busy = False
         self._since = self._loop.time()
-        if self.closed or not keep:
+        if self.closed or not self._keep or front.ending:
             self._give_back()
             self._close()
         elif self._waiting:
-            following, keep = self._waiting.pop(0)
-            self._start(following, keep)
-            if not self._waiting and self._transport is not None:
-                self._transport.resume_reading()
+            self._busy = True  # Until its turn comes; it is not started from within the answer before it.
+            self._loop.call_soon(self._next)
         elif self._idle:
             self._give_back()
+
+    def _next(self) -> None:
+        if not self._waiting:
+            self._busy = False
+            self._give_back()
+            return
+        following, keep = self._waiting.pop(0)
+        if not self._waiting and self._transport is not None and not self.closed:
+            self._transport.resume_reading()
+        self._start(following, keep)
 
     def _send(self, response: Response, keep: bool) -> None:
         headers = [*response.headers, ("Content-Length", str(len(response.body)))]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 from pegbox.errors import ValidationError
@@ -51,26 +51,79 @@ class Dispatcher:
         self._metrics = metrics
         self._max_answer = max_answer
 
-    async def send(self, invocation: Invocation, arrived: float, seconds: float | None = None) -> Sent:
+    def start(self, invocation: Invocation, arrived: float, ended: Callable[[Sent], None]) -> bool:
+        """Send an invocation at once if an instance and a connection to it are free; return whether they were.
+
+        This is the common case, and it needs no task.
+
+        Args:
+            invocation: What is asked.
+            arrived: Loop time at which it came.
+            ended: Called when the answer has ended; :meth:`conclude` or :meth:`give_back` is then due.
+
+        Raises:
+            ApiError: It cannot be sent.
+        """
+        lease = self.table.lease_now(invocation.endpoint, invocation.target_variant)
+        if lease is None:
+            return False
+        connection = lease.instance.server.kept()
+        if connection is None:
+            self.table.release(lease)
+            return False
+        self._check_size(lease, invocation)
+        deadline = arrived + lease.variant.route.timeout_seconds
+        timer = asyncio.get_running_loop().call_at(deadline, connection.close, TimeoutError())
+
+        def on_end() -> None:
+            timer.cancel()
+            ended(sent)
+
+        sent = Sent(lease, Answer(self._max_answer, on_end), connection, time.monotonic())
+        head = model_request(invocation, lease.instance.server.host)
+        connection.send(head, invocation.body, sent.answer)
+        return True
+
+    def conclude(self, sent: Sent, arrived: float) -> None:
+        """Give the instance back after a whole answer, and count the invocation.
+
+        Raises:
+            ModelError: The answer is not whole, or not 2xx.
+        """
+        self.finish(sent, arrived)
+        answer = sent.answer
+        if answer.error is not None:
+            raise self._no_answer(answer.error, sent.lease)
+        if not 200 <= answer.status < 300:
+            raise self._refusal(answer, sent.lease)
+
+    def give_back(self, sent: Sent) -> None:
+        """Give the instance back without counting the invocation: it is to be sent again."""
+        sent.connection.close()
+        self.table.release(sent.lease)
+
+    async def send(
+        self,
+        invocation: Invocation,
+        arrived: float,
+        seconds: float | None = None,
+        lost: Lease | None = None,
+    ) -> Sent:
         """Return an instance's whole answer, which has status 2xx. The instance is given back and the invocation counted.
 
         Args:
             invocation: What is asked.
             arrived: Loop time at which it came.
             seconds: Time it may take, or None for the variant's.
+            lost: The instance that lost it already.
 
         Raises:
             ModelError: The model server answered otherwise, too late, or not at all.
             ApiError: It could not be sent.
         """
-        sent = await self._send(invocation, arrived, seconds, whole=True)
-        self.finish(sent, arrived)
-        answer = sent.answer
-        if answer.error is not None:
-            raise self._no_answer(answer.error, sent.lease)
-        if 200 <= answer.status < 300:
-            return sent
-        raise self._refusal(answer, sent.lease)
+        sent = await self._send(invocation, arrived, seconds, whole=True, before=lost)
+        self.conclude(sent, arrived)
+        return sent
 
     async def open(self, invocation: Invocation, arrived: float) -> Sent:
         """Return an instance's answer with status 2xx once it has begun; the caller calls :meth:`finish` at its end.
@@ -84,9 +137,11 @@ class Dispatcher:
         if answer.error is None and 200 <= answer.status < 300:
             limit = arrived + STREAM_SECONDS - time.monotonic()
             timer = asyncio.get_running_loop().call_later(limit, sent.connection.close, TimeoutError())
-            answer.finished.add_done_callback(lambda _: timer.cancel())
+            if answer.finished is not None:
+                answer.finished.add_done_callback(lambda _: timer.cancel())
             return sent
-        await answer.finished
+        if answer.finished is not None:
+            await answer.finished
         self.finish(sent, arrived)
         if answer.error is not None:
             raise self._no_answer(answer.error, sent.lease)
@@ -112,10 +167,19 @@ class Dispatcher:
         )
 
     async def _send(
-        self, invocation: Invocation, arrived: float, seconds: float | None, *, whole: bool
+        self,
+        invocation: Invocation,
+        arrived: float,
+        seconds: float | None,
+        *,
+        whole: bool,
+        before: Lease | None = None,
     ) -> Sent:
         """Send a request to one instance after the other until one answers or loses a part of its answer."""
         lost: set[int] = set()
+        # A kept connection that ended may only have been old; a model server that cannot be reached has lost the request.
+        if before is not None and not await self._lives(before):
+            lost.add(before.instance.route.id)
         while True:
             lease, deadline = await self._lease(invocation, lost, arrived, seconds)
             started = time.monotonic()
@@ -135,13 +199,32 @@ class Dispatcher:
 
     async def _lose(self, lease: Lease, lost: set[int]) -> bool:
         """An instance closed the connection without a word: return whether another one may be asked."""
+        await self._lives(lease)
+        lost.add(lease.instance.route.id)
+        return len(lost) < LOSSES
+
+    async def _lives(self, lease: Lease) -> bool:
+        """Whether an instance can be reached; it is passed over for a moment if not."""
         server = lease.instance.server
         try:
             server.keep(await server.connect())
+            return True
         except Unreachable:
             self.table.mark_bad(lease)
-        lost.add(lease.instance.route.id)
-        return len(lost) < LOSSES
+            return False
+
+    def _check_size(self, lease: Lease, invocation: Invocation) -> None:
+        """Give the instance back if the body is too large for its variant.
+
+        Raises:
+            ValidationError: It is.
+        """
+        size, limit = len(invocation.body), lease.variant.route.max_payload_bytes
+        if size > limit:
+            self.table.release(lease)
+            raise ValidationError(
+                f"Body: has {size} bytes; endpoint {invocation.endpoint} takes at most {limit}. Send less at a time."
+            )
 
     async def _lease(
         self, invocation: Invocation, lost: Collection[int], arrived: float, seconds: float | None
@@ -156,12 +239,7 @@ class Dispatcher:
         lease = await self.table.lease(
             invocation.endpoint, invocation.target_variant, lost, deadline=deadline, size=size
         )
-        limit = lease.variant.route.max_payload_bytes
-        if size > limit:
-            self.table.release(lease)
-            raise ValidationError(
-                f"Body: has {size} bytes; endpoint {invocation.endpoint} takes at most {limit}. Send less at a time."
-            )
+        self._check_size(lease, invocation)
         return lease, deadline
 
     async def _ask(
@@ -176,13 +254,13 @@ class Dispatcher:
         head = model_request(invocation, server.host)
         connection = await server.take()
         while True:
-            answer = Answer(self._max_answer)
+            answer = Answer.awaited(self._max_answer)
             if not whole:
                 answer.begun = loop.create_future()
             connection.send(head, invocation.body, answer)
             timer = loop.call_at(deadline, connection.close, TimeoutError())
             try:
-                await (answer.finished if answer.begun is None else answer.begun)
+                await (answer.begun or answer.finished)  # type: ignore[misc]
             except asyncio.CancelledError:
                 connection.close()
                 raise

@@ -17,6 +17,8 @@ from pegbox.gateway.connection import Client
 from pegbox.gateway.dispatch import Dispatcher, Sent
 from pegbox.gateway.eventstream import exception, payload_part
 from pegbox.gateway.invocation import Invocation, Operation, read_invocation
+from pegbox.gateway.routing import Lease
+from pegbox.gateway.upstream import Broken
 from pegbox.wire.addressing import foreign
 from pegbox.wire.http import Request, Response
 from pegbox.wire.sigv4 import Verifier
@@ -74,8 +76,8 @@ class Exchange:
         self._health = json.dumps(health).encode()
         self._max_payload = max_payload
 
-    async def __call__(self, request: Request, client: Client) -> Response | None:
-        """Return the answer to a request, or None where it was written already."""
+    def begin(self, request: Request, client: Client) -> None:
+        """Take a request; ``client`` is given its answer, now or later."""
         arrived = time.monotonic()
         identity = request_id()
         try:
@@ -83,34 +85,57 @@ class Exchange:
             if fault is not None:
                 raise AccessDeniedException(fault)
             if request.path == "/healthz" and request.method == "GET":
-                return Response(200, (("Content-Type", "application/json"),), self._health)
+                client.reply(Response(200, (("Content-Type", "application/json"),), self._health))
+                return
             self._verifier.verify(request, self._now(), _SERVICES)
             invocation = read_invocation(request)
+            if invocation.operation is Operation.INVOKE and self._dispatcher.start(
+                invocation, arrived, lambda sent: self._ended(sent, invocation, identity, client, arrived)
+            ):
+                return
+        except Exception as error:
+            client.reply(_error(error, identity))
+            return
+        client.reply_later(self._answer(invocation, identity, client, arrived, None))
+
+    def _ended(
+        self, sent: Sent, invocation: Invocation, identity: str, client: Client, arrived: float
+    ) -> None:
+        """An answer has ended: reply, or have the invocation sent again."""
+        error = sent.answer.error
+        if isinstance(error, Broken) and not error.began:
+            self._dispatcher.give_back(sent)
+            client.reply_later(self._answer(invocation, identity, client, arrived, sent.lease))
+            return
+        try:
+            self._dispatcher.conclude(sent, arrived)
+            response = self._result(sent, invocation, identity)
+        except Exception as error:
+            response = _error(error, identity)
+        client.reply(response)
+
+    async def _answer(
+        self, invocation: Invocation, identity: str, client: Client, arrived: float, lost: Lease | None
+    ) -> Response | None:
+        """Return the answer to an invocation, or None where it was written already."""
+        try:
             if invocation.operation is Operation.INVOKE:
-                return await self._invoke(invocation, identity, arrived)
+                sent = await self._dispatcher.send(invocation, arrived, lost=lost)
+                return self._result(sent, invocation, identity)
             if invocation.operation is Operation.ASYNC:
                 return await self._queue.accept(invocation, identity)
             await self._stream(invocation, identity, client, arrived)
             return None
-        except ApiError as error:
-            level = logging.ERROR if error.status == 500 else logging.DEBUG
-            _log.log(level, "%s: %s: %s", identity, error.code, error.message[:500])
-            return error_answer(error, identity)
-        except Exception:
-            _log.exception("%s: unhandled fault", identity)
-            if client.streaming:
-                client.abort()
-                return None
-            words = f"A fault of Pegbox; logs/gateway.log tells more under request {identity}."
-            return error_answer(InternalFailure(words), identity)
+        except Exception as error:
+            response = _error(error, identity)
+            return None if client.streaming else response
 
-    async def _invoke(self, invocation: Invocation, identity: str, arrived: float) -> Response:
-        sent = await self._dispatcher.send(invocation, arrived)
+    def _result(self, sent: Sent, invocation: Invocation, identity: str) -> Response:
+        """Return a model server's answer as the client's; it is recorded first, if it is to be captured."""
         answer = sent.answer
         content_type = answer.headers.get("content-type")
         body = answer.body
-        route = sent.lease.endpoint.route
-        if self._capture.wants(route.capture):
+        if self._capture.wants(sent.lease.endpoint.route.capture):
             self._record(sent, invocation, (content_type, body), identity)
         variant = sent.lease.variant.route.name
         headers = result_headers(identity, variant, content_type, answer.headers.get(_ATTRIBUTES))
@@ -136,7 +161,7 @@ class Exchange:
                 client.write_part(exception("ModelStreamError", words, code))
             client.end_stream()
         finally:
-            if not sent.answer.finished.done():
+            if sent.answer.finished is not None and not sent.answer.finished.done():
                 sent.connection.close()
             self._dispatcher.finish(sent, arrived)
 
@@ -145,6 +170,16 @@ class Exchange:
     ) -> None:
         lease = sent.lease
         self._capture.write(lease.endpoint.route, lease.variant.route.name, invocation, answer, identity)
+
+
+def _error(error: Exception, identity: str) -> Response:
+    """Return an error as a client reads it; what is nobody's mistake but ours goes to the log."""
+    if isinstance(error, ApiError):
+        _log.debug("%s: %s: %s", identity, error.code, error.message[:500])
+        return error_answer(error, identity)
+    _log.error("%s: unhandled fault", identity, exc_info=error)
+    words = f"A fault of Pegbox; logs/gateway.log tells more under request {identity}."
+    return error_answer(InternalFailure(words), identity)
 
 
 class _Captured:
@@ -168,6 +203,8 @@ class _Captured:
 async def _hand_on(sent: Sent, client: Client, captured: _Captured | None) -> None:
     """Hand the parts of an answer on as they come, no faster than the client takes them, until the answer or the client ends."""
     answer = sent.answer
+    finished = answer.finished
+    assert finished is not None
     loop = asyncio.get_running_loop()
     news: asyncio.Future[None] = loop.create_future()
 
@@ -181,9 +218,9 @@ async def _hand_on(sent: Sent, client: Client, captured: _Captured | None) -> No
                 news.set_result(None)
 
     answer.hand_on(take)
-    answer.finished.add_done_callback(lambda _: None if news.done() else news.set_result(None))
-    while not answer.finished.done():
-        await asyncio.wait([news, answer.finished, client.gone], return_when=asyncio.FIRST_COMPLETED)
+    finished.add_done_callback(lambda _: None if news.done() else news.set_result(None))
+    while not finished.done():
+        await asyncio.wait([news, finished, client.gone], return_when=asyncio.FIRST_COMPLETED)
         if client.closed:
             sent.connection.close()
             return

@@ -169,13 +169,14 @@ class Gateway:
         self._threads.shutdown()
 
     async def _finish_requests(self) -> None:
-        tasks = set(self._front.tasks)
-        if tasks:
-            _, late = await asyncio.wait(tasks, timeout=END_SECONDS)
-            for task in late:
-                task.cancel()
-            if late:
-                await asyncio.wait(late)
+        deadline = time.monotonic() + END_SECONDS
+        while self._front.busy and time.monotonic() < deadline:
+            await asyncio.sleep(0.02)
+        late = set(self._front.tasks)
+        for task in late:
+            task.cancel()
+        if late:
+            await asyncio.wait(late)
         for client in list(self._front.open):
             client.end()
 
@@ -189,7 +190,7 @@ class Gateway:
             self._queue.look()
             self._front.sweep()
             now = time.monotonic()
-            if self._table.snapshot.endpoints or self._front.tasks or not self._queue.empty:
+            if self._table.snapshot.endpoints or self._front.busy or not self._queue.empty:
                 needed_at = now
             kept = (self._place.home / "keep").exists()
             if self._control.connected:

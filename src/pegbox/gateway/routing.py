@@ -217,6 +217,21 @@ class Table:
             )
             waited = True
 
+    def lease_now(self, name: str, target: str | None) -> Lease | None:
+        """Return an instance for a request if one is free and nobody waits for it, else None.
+
+        Raises:
+            ValidationError: No such endpoint or variant, or it is not in service.
+        """
+        endpoint = self.answering(name)
+        variant = self._variant(endpoint, target)
+        instance = None if variant.waiting else variant.pick(self._clock(), ())
+        if instance is None:
+            return None
+        instance.outstanding += 1
+        variant.lost_at = None
+        return Lease(endpoint, variant, instance)
+
     def release(self, lease: Lease) -> None:
         """Give an instance back."""
         instance = lease.instance

@@ -49,12 +49,14 @@ class Answer:
 
     Args:
         limit: Greatest size of what is kept of the body, in bytes.
+        on_end: Called at its end, at once.
     """
 
-    __slots__ = ("_limit", "_sink", "_size", "begun", "error", "finished", "headers", "parts", "status")
+    __slots__ = (
+        "_limit", "_on_end", "_sink", "_size", "begun", "error", "finished", "headers", "parts", "status",
+    )  # fmt: skip
 
-    def __init__(self, limit: int) -> None:
-        loop = asyncio.get_running_loop()
+    def __init__(self, limit: int, on_end: Callable[[], None] | None = None) -> None:
         #: HTTP status; 0 until it is there.
         self.status = 0
         self.headers: dict[str, str] = {}
@@ -62,13 +64,21 @@ class Answer:
         self.parts: list[bytes] = []
         #: Why there is no whole answer.
         self.error: Exception | None = None
-        #: Done when the answer is complete, or cannot be completed.
-        self.finished: asyncio.Future[None] = loop.create_future()
+        #: Done when the answer is complete, or cannot be completed; only made where someone waits for it.
+        self.finished: asyncio.Future[None] | None = None
         #: Done when status and headers are there, or when ``finished`` is; only made where someone waits for it.
         self.begun: asyncio.Future[None] | None = None
         self._limit = limit
+        self._on_end = on_end
         self._size = 0
         self._sink: Callable[[bytes], None] | None = None
+
+    @classmethod
+    def awaited(cls, limit: int) -> Answer:
+        """Return an answer that is waited for."""
+        answer = cls(limit)
+        answer.finished = asyncio.get_running_loop().create_future()
+        return answer
 
     @property
     def body(self) -> bytes:
@@ -103,10 +113,12 @@ class Answer:
 
     def end(self, error: Exception | None = None) -> None:
         """The answer is complete, or ended by an error."""
-        if not self.finished.done():
-            self.error = error
+        self.error = error
+        if self.finished is not None and not self.finished.done():
             self.finished.set_result(None)
         self.began()
+        if self._on_end is not None:
+            self._on_end()
 
 
 class Connection(asyncio.Protocol):
@@ -256,11 +268,15 @@ class ModelServer:
         Raises:
             Unreachable: No connection could be made.
         """
+        return self.kept() or await self.connect()
+
+    def kept(self) -> Connection | None:
+        """Return a kept connection, or None where there is none."""
         while self._idle:
             connection = self._idle.pop()
             if not connection.closed:
                 return connection
-        return await self.connect()
+        return None
 
     def keep(self, connection: Connection) -> None:
         """Take a connection back after its answer has ended."""
