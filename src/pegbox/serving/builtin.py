@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import struct
 
-from . import formats
+from . import formats, models
 from .messages import Answer
 
 TYPE_CHECKING = False
@@ -64,9 +64,16 @@ class Algorithm:
             CustomerError: The folder holds no model of the algorithm, or a library is missing.
         """
         from pegbox.algorithms import registry
+        from pegbox.algorithms.errors import CustomerError
 
         self._registry = registry
-        self._model = registry.load_model(self._name, self._model_dir)
+        try:
+            self._model = registry.load_model(self._name, self._model_dir)
+        except CustomerError:
+            # A model from elsewhere has the file name of the container that trained it.
+            if self._name not in ("xgboost", "lightgbm"):
+                raise
+            self._model = models.load(self._model_dir, "")
         if self._name == "lightgbm":
             objective = str(self._model.dump_model(num_iteration=1).get("objective", ""))
             self._is_classifier = objective.startswith(("binary", "multiclass", "cross_entropy"))
