@@ -196,6 +196,7 @@ def plot(results: dict, names: list[str], budget: int, path: Path) -> None:
 
     matplotlib.use("svg")
     import matplotlib.pyplot as plt
+    from matplotlib.ticker import LogLocator, NullFormatter
 
     columns = 4
     rows = math.ceil(len(results) / columns)
@@ -215,6 +216,11 @@ def plot(results: dict, names: list[str], budget: int, path: Path) -> None:
                 **style,
             )
         ax.set_yscale("log")
+        highest = max((f.max() for f in finite if len(f)), default=1.0)
+        # Whole decades: a panel within one would have no major tick, and its minor labels overlap.
+        ax.set_ylim(10.0 ** math.floor(math.log10(floor)), 10.0 ** math.ceil(math.log10(highest) + 1e-9))
+        ax.yaxis.set_major_locator(LogLocator(numticks=5))
+        ax.yaxis.set_minor_formatter(NullFormatter())
         ax.set_title(problem, fontsize=9)
         ax.tick_params(labelsize=7)
         ax.spines[["top", "right"]].set_visible(False)

@@ -102,8 +102,8 @@ def learn(
     feasibility = learn_feasibility(evidence.X, evidence.F, layout)
     region, interior = None, 0.0
     advised = any(isinstance(posterior, AdvisedPosterior) for posterior in posteriors)
-    if not advised and layout.d < recipe.many:
-        # Both stand in for knowledge of where good values lie: parents have it, and a trend over many columns learns it.
+    if not advised and not recipe.follows_trends(layout.d):
+        # Both stand in for knowledge of where good values lie: parents have it, and trends learn it.
         tried = np.vstack([evidence.X, evidence.F, evidence.P])
         region = trust_region(tried, layout.categorical, recipe.trust_radius)
         interior = recipe.interior / len(tried)

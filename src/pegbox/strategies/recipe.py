@@ -33,8 +33,9 @@ class Recipe:
         uniform, local: Random candidates over the whole space and around the best observations.
         elite: How many candidates are improved further.
         ascent_iterations: Bound of the gradient ascent of the elite.
-        many: From this many columns on the surrogate has a trend and the search goes to the bounds freely: with so
-            many, the best values of some lie at a bound almost surely, and a corner is no longer the exception.
+        many: From the first number of columns on, and below the second, the surrogate has a trend and the search goes
+            to the bounds freely: the best values of some columns lie at a bound almost surely, and a corner is no
+            longer the exception. Still more columns have more trends than a usual job has observations.
         trend: Typical logarithm of the trend's share b.
         trust_radius: Half-width of the first trust region.
         interior: How strongly early candidates are drawn from the bounds to the inside; fades as 1 / observations.
@@ -50,12 +51,16 @@ class Recipe:
     local: int = 512
     elite: int = 5
     ascent_iterations: int = 20
-    many: int = 10
+    many: tuple[int, int] = (10, 30)
     trend: float = -1.0
     trust_radius: float = 0.2
     interior: float = 10.0
     fit_limit: int = 150
     posterior_limit: int = 300
+
+    def follows_trends(self, columns: int) -> bool:
+        """Whether a space of so many columns is searched by trends instead of with caution about its bounds."""
+        return self.many[0] <= columns < self.many[1]
 
 
 DEFAULT = Recipe()

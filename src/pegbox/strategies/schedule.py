@@ -54,7 +54,7 @@ def hyperparameters(
 
     With ``advice`` it is fitted to what the parents leave unexplained.
     """
-    trend = recipe.trend if layout.d >= recipe.many else None
+    trend = recipe.trend if recipe.follows_trends(layout.d) else None
     prior = default_prior(layout, length=member.length, noise=member.noise, trend=trend)
     tag = repr((member, recipe, job_seed, layout.categorical.tolist())).encode()
     if advice is not None:

@@ -244,8 +244,8 @@ def test_a_deviation_between_the_largest_doubles_is_finite() -> None:
 
 
 def test_many_columns_may_go_to_the_bounds() -> None:
-    """Ten columns have a trend instead of a trust region and a belief in the inside; nine have these and no trend."""
-    for columns, free in ((9, False), (10, True)):
+    """Ten columns have a trend instead of a trust region and a belief in the inside; nine and thirty the other way."""
+    for columns, free in ((9, False), (10, True), (30, False)):
         space = Space([ContinuousRange(f"x{i}", 0.0, 1.0, Scaling.LINEAR) for i in range(columns)])
         drawn = suggest("Random", space, (), (), 14, (5, 0), maximize=False)
         history = [Observation(i, one.values, sum(one.values.values())) for i, one in enumerate(drawn)]
