@@ -152,11 +152,14 @@ def test_a_lost_single_instance_is_waited_for(rig: GatewayRig) -> None:
     assert load.errors == []
 
 
-def test_a_request_that_kills_its_server_is_given_up(rig: GatewayRig) -> None:
-    """A request whose every model server dies of it ends with a ModelError after three, and the fourth lives."""
+@pytest.mark.parametrize("before", [0, 20])
+def test_a_request_that_kills_its_server_is_given_up(rig: GatewayRig, before: int) -> None:
+    """A request whose every model server dies of it ends with a ModelError after three, over new connections and kept ones."""
     models = [rig.model() for _ in range(4)]
     rig.publish({"e": endpoint(*models)})
     rig.start()
+    for _ in range(before):
+        rig.client().invoke_endpoint(EndpointName="e", Body=b"x")
     with pytest.raises(ClientError) as caught:
         rig.client().invoke_endpoint(EndpointName="e", Body=b"x", CustomAttributes="die")
     assert caught.value.response["Error"]["Code"] == "ModelError"
