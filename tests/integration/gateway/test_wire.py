@@ -184,6 +184,7 @@ def test_a_broken_stream_ends_with_an_error(client: Any) -> None:
     seen = []
     with pytest.raises(EventStreamError, match="ModelStreamError"):
         seen += [event["PayloadPart"]["Bytes"] for event in answer["Body"]]
+    answer["Body"].close()
     error = refused(
         client.invoke_endpoint_with_response_stream,
         EndpointName="one",
