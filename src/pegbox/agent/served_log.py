@@ -103,8 +103,10 @@ class ServedLog:
             start = size - self._keep
             line_end = os.pread(descriptor, _SEARCHED, start).find(b"\n")
             start += line_end + 1
+            # Where the log begins is known before anything is gone: a reader never takes a hole for text.
             write_whole(self._start_path, str(start).encode())
             if not _punch(descriptor, start):
+                write_whole(self._start_path, str(self._start).encode())
                 self._can_cut = False
                 self._notice(
                     "the file system cannot give back a part of a file: the log of this model server is not cut "

@@ -85,6 +85,37 @@ def test_bombs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         archives.extract(archive, str(tmp_path / "t"), nothing)
 
 
+def test_bombs_of_models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A model archive may be large, but not a thousand times itself; a giant header is not read into memory."""
+    archive = write(tmp_path / "a.tar.gz", member("zeros", data=bytes(3_000_000)))
+    (tmp_path / "t").mkdir()
+    archives.extract(archive, str(tmp_path / "t"), nothing, archives.MODEL)
+    monkeypatch.setattr(archives.MODEL, "free", 1_000_000)
+    (tmp_path / "u").mkdir()
+    with pytest.raises(Refusal, match="model archive unpacks to more than"):
+        archives.extract(archive, str(tmp_path / "u"), nothing, archives.MODEL)
+    header = write(tmp_path / "h.tar.gz", member("long", b"L", data=bytes(archives.MAX_HEADER + 1)))
+    with pytest.raises(Refusal, match="a header of"):
+        archives.extract(header, str(tmp_path / "u"), nothing, archives.MODEL)
+
+
+def test_links_that_lead_out_through_later_links(tmp_path: Path) -> None:
+    """A link that is harmless until another one is made is found out, and nothing is written outside."""
+    archive = write(
+        tmp_path / "a.tar.gz",
+        member("real.txt", data=b"x"),
+        member("deep/er/door", tarfile.SYMTYPE, "../../via/../out"),
+        member("via", tarfile.SYMTYPE, "."),
+        member("deep/er/door/evil", tarfile.LNKTYPE, "real.txt"),
+    )
+    target = tmp_path / "in" / "t"
+    target.mkdir(parents=True)
+    (tmp_path / "in" / "out").mkdir()
+    with pytest.raises(Refusal, match="outside of it"):
+        archives.extract(archive, str(target), nothing)
+    assert not list((tmp_path / "in" / "out").iterdir())
+
+
 def test_damaged_archives(tmp_path: Path) -> None:
     """A truncated or foreign file is a refusal that names it."""
     good = Path(write(tmp_path / "a.tar.gz", member("train.py", data=os.urandom(5000))))
