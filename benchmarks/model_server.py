@@ -203,7 +203,7 @@ def main() -> None:
             for kind in options.kinds.split(","):
                 path = str(folder / f"{kind}{connections}")
                 process = start(kind, path, str(model_dir), options.workers)
-                load(path, connections, 0.3)
+                load(path, connections, 1.0)
                 before = spent(process.pid)
                 rate, latencies = load(path, connections, options.seconds)
                 each = (spent(process.pid) - before) / len(latencies) * 1e6
