@@ -108,9 +108,9 @@ class Instance(Attempt):
                 failures = 0
                 self._tell_ready()
                 pause = READY_PAUSE
-            elif self._ready:
+            elif self.was_ready():
                 failures += 1
-                pause = FIRST_PAUSE * 10
+                pause = READY_PAUSE
             else:
                 pause = min(pause * 1.5, LONGEST_PAUSE)
             self._judge(failures)
@@ -129,7 +129,7 @@ class Instance(Attempt):
     def _judge(self, failures: int) -> None:
         if failures >= MOST_FAILURES:
             self.fault = f"the model server stopped answering /ping ({MOST_FAILURES} times within {PING_SECONDS:g} s each)"
-        elif not self._ready and time.monotonic() >= self._ready_before:
+        elif not self.was_ready() and time.monotonic() >= self._ready_before:
             self.fault = (
                 f"the model server did not answer /ping within {float(self.order['startup_seconds']):g} s"
             )

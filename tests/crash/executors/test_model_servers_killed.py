@@ -51,6 +51,21 @@ def test_an_agent_killed_beside_a_model_server(rig: LocalRig) -> None:
     assert not rig.processes(order)
 
 
+def test_an_agent_killed_beside_a_busy_model_server(rig: LocalRig) -> None:
+    """A server that was ready long ago and misses one look of the next agent is not taken for one that never came up."""
+    order = rig.server("serves", startup_seconds=0.5)
+    path = _start(rig, order)
+    pid = rig.of_kind(order, "starting")[0]["pid"]
+    time.sleep(0.5)
+    os.kill(pid, 19)
+    rig.agents()[0].kill()
+    rig.settle(lambda: rig.of_kind(order, "notice"))
+    time.sleep(2.5)
+    os.kill(pid, 18)
+    rig.settle(lambda: len(rig.of_kind(order, "ready")) == 2)
+    assert ask(path, b"hello")[:2] == (200, b"hello")
+
+
 def test_both_killed(rig: LocalRig) -> None:
     """When agent and model server are killed together the instance is lost, and not started again."""
     order = rig.server("serves")
