@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 
-from pegbox.agent import plan, points, processes
+from pegbox.agent import memory, plan, points, processes
 from pegbox.agent.durable import read_object, write_object
 from pegbox.agent.ending import Ending
 from pegbox.agent.layout import Refusal
@@ -169,6 +169,10 @@ class Attempt:
 
     def _start(self) -> None:
         self.emit("downloading")
+        if self.order.get("refused"):
+            raise Refusal("ClientError", self.order["refused"])
+        if self.order.get("memory_path"):
+            memory.prepare(self.directory, self.order["memory_path"])
         helpers = plan.Helpers(self._tick, self._run_logged, self._run_quiet)
         ready = self.make_plan(helpers)
         for text in ready.notices:
@@ -202,6 +206,17 @@ class Attempt:
             self.spool.fact("feeding")
             self.spool.write()
             self._pipes.start(program.pid, program.started)
+
+    def _check_what_was_fed(self) -> None:
+        """Whether the program could read its pipe channels to their ends.
+
+        Raises:
+            Refusal: It could not, however well it ended.
+        """
+        if "feeding" in self.spool.facts and "exit" not in self.spool.facts and not self.stop_sent:
+            from pegbox.agent.pipes import Pipes
+
+            Pipes(self.order).check(at_end=True)
 
     def _note_program(self, began: float) -> None:
         assert self.program is not None
@@ -287,7 +302,7 @@ class Attempt:
         assert self.program is not None
         quiet = 0
         while not self.program.check():
-            if self._pipes is not None:
+            if self._pipes is not None and not self.stop_sent:
                 self._pipes.check()
             moved = self.watch_for(BUSY_POLL if quiet < 25 else QUIET_POLL)
             quiet = 0 if moved else quiet + 1
@@ -331,6 +346,7 @@ class Attempt:
         """The main process has ended: note how, end what it left behind, read the rest of its output."""
         program = self.program
         assert program is not None
+        self._check_what_was_fed()
         if program.status_known and "exit" not in self.spool.facts:
             points.reach("exited")
             self.spool.fact("exit", exit_code=program.exit_code, signal=program.signal)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import time
 
-from pegbox.agent import archives, outcome, packing, points, processes
-from pegbox.agent.durable import read_object, remove_tree, write_new, write_object
+from pegbox.agent import archives, memory, outcome, packing, points, processes
+from pegbox.agent.durable import read_object, write_new, write_object
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -117,15 +117,19 @@ class Ending:
         def notice(text: str) -> None:
             attempt.emit("notice", text=text)
 
-        staging = f"{attempt.directory}/staging"
-        model = output = None
-        if with_model:
-            model = packing.pack(f"{attempt.tree}/model", f"{staging}/model.tar.gz", attempt.tick, notice)
-        if not packing.is_empty(f"{attempt.tree}/output/data"):
-            output = packing.pack(
-                f"{attempt.tree}/output/data", f"{staging}/output.tar.gz", attempt.tick, notice
-            )
-        return {"model": model, "output": output}
+        def packed(name: str, folder: str) -> dict[str, Any]:
+            target = f"{attempt.directory}/staging/{name}.tar.gz"
+            key = (attempt.order.get("seals") or {}).get(name)
+            if key is None:
+                return packing.pack(folder, target, attempt.tick, notice)
+            in_memory = f"{attempt.directory}/opt/staging/{name}.tar.gz"
+            return memory.sealed(packing.pack(folder, in_memory, attempt.tick, notice), target, key)
+
+        data = f"{attempt.tree}/output/data"
+        return {
+            "model": packed("model", f"{attempt.tree}/model") if with_model else None,
+            "output": None if packing.is_empty(data) else packed("output", data),
+        }
 
     def conclude(
         self,
@@ -165,7 +169,7 @@ class Ending:
     def clear_up(self) -> None:
         """Everything worth keeping is packed: the tree goes while the server commits."""
         try:
-            remove_tree(f"{self._attempt.directory}/opt")
+            memory.forget(self._attempt.directory)
         except OSError:
             return  # The server tries again when it discards the attempt.
 

@@ -71,20 +71,28 @@ class Pipes:
         finally:
             os.close(lock)
 
-    def check(self) -> None:
-        """Look now and then whether the feeder lives; call it only while the program does.
+    def check(self, *, at_end: bool = False) -> None:
+        """Look now and then whether the feeder lives, or at the program's end whether it did until then.
+
+        What the program read is the whole only if the feeder ended after it: a pipe whose writer died looks as if the data
+        had come to their end.
+
+        Args:
+            at_end: Look in any case.
 
         Raises:
-            Refusal: It does not.
+            Refusal: It died while the program ran.
         """
         now = time.monotonic()
-        if now < self._next_look:
+        if now < self._next_look and not at_end:
             return
         self._next_look = now + LOOK_SECONDS
         lock = self._lock()
         if lock is None:
             return
         os.close(lock)
+        if not os.path.exists(f"{self._directory}/{feeder.PLAN}"):
+            return
         told = read_object(f"{self._directory}/{feeder.FAILURE}")
         if told is None:
             raise Refusal("InternalServerError", _DIED)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from pegbox.agent import archives, environments, health, layout, sandbox, scriptmode
+from pegbox.agent import archives, environments, health, layout, memory, sandbox, scriptmode
 from pegbox.agent.plan import OPT_ML_NOTICE, Helpers, Plan, base_environment
 from pegbox.agent.processes import MARK
 
@@ -89,7 +89,15 @@ def _place_model(order: dict[str, Any], tree: str, helpers: Helpers) -> None:
         raise layout.Refusal(
             "ClientError", f"the model archive {archive} is not there any more (ModelDataUrl)"
         )
-    archives.extract(archive, f"{tree}/model", helpers.tick, archives.MODEL)
+    if not order.get("unseal"):
+        archives.extract(archive, f"{tree}/model", helpers.tick, archives.MODEL)
+        return
+    plain = f"{tree}/model.tar.gz"
+    memory.opened(archive, plain, order["unseal"])
+    try:
+        archives.extract(plain, f"{tree}/model", helpers.tick, archives.MODEL)
+    finally:
+        os.unlink(plain)
 
 
 def _place_code(order: dict[str, Any], tree: str, helpers: Helpers) -> _Code:

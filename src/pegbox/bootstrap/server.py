@@ -209,7 +209,7 @@ def _serve_locked(
             log_level=settings.log_level,
         ),
     )
-    engine = open_engine(stack, home, settings, secret, gateway)
+    engine = open_engine(stack, home, settings, secret, gateway, keyring)
     endpoint = S3Endpoint(home, credentials, host=settings.host, port=settings.s3_port)
     control = Control(home, auto, engine, settings.s3_endpoint_url or endpoint, gateway)
     app = open_app(stack, home, settings, credentials, secret, engine, control, keyring, gateway)
@@ -247,10 +247,16 @@ def _serve_locked(
 
 
 def open_engine(
-    stack: ExitStack, home: Home, settings: Settings, secret: bytes, routes: Routes | None = None
+    stack: ExitStack,
+    home: Home,
+    settings: Settings,
+    secret: bytes,
+    routes: Routes | None = None,
+    keyring: Keyring | None = None,
 ) -> Engine:
     """Return the engine over the rooms of this machine; they are closed when the stack is left."""
     from pegbox.artifacts import LocalArtifacts
+    from pegbox.bootstrap.keys import memory_folder
     from pegbox.domain.names import Realm
     from pegbox.engine import Engine, EnginePolicy
     from pegbox.executors.local import LocalExecutor, LocalLogs
@@ -298,7 +304,9 @@ def open_engine(
             model_servers=settings.model_servers or max(4, 4 * (os.cpu_count() or 1)),
             accelerators=accelerators_of(settings.accelerators),
             serving_grace_seconds=settings.serving_grace_seconds,
+            memory_path=memory_folder(home.path),
         ),
+        keys=keyring,
         routes=routes,
         serving_logs=LocalLogs(home.path / "endpoints"),
         serving_metrics=LocalServingMetrics(home.path / "gateway" / "metrics"),

@@ -93,10 +93,20 @@ class AttemptOrder:
     region: str = "us-east-1"
     #: Where an attempt may cache environments (requirements.txt) and unpacked code, by content hash.
     cache_path: str = ""
+    #: Folder on memory-backed storage where ``opt/ml`` lies in place of the directory, for jobs with keys; or nothing.
+    memory_path: str = ""
+    #: ``sealing.DataKey.to_json()`` by archive, ``model`` and ``output``: secrets, see :meth:`to_disk`.
+    seals: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    #: Why the attempt cannot run, found when the order was made; it then fails with these words.
+    refused: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """Return the order as plain JSON data."""
         return asdict(self)
+
+    def to_disk(self) -> dict[str, Any]:
+        """Return the order as it may lie on disk: without the keys that seal what it makes."""
+        return {**asdict(self), "seals": {}}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> AttemptOrder:
@@ -145,10 +155,20 @@ class ServingOrder:
     region: str = "us-east-1"
     #: Where environments (requirements.txt) and unpacked code are cached, by content hash.
     cache_path: str = ""
+    #: Folder on memory-backed storage where ``opt/ml`` lies in place of the directory, where keys ask for it; or nothing.
+    memory_path: str = ""
+    #: ``sealing.DataKey.to_json()`` that opens a sealed model archive: a secret, see :meth:`to_disk`.
+    unseal: Mapping[str, str] = field(default_factory=dict)
+    #: Why the instance cannot run, found when the order was made; it then fails with these words.
+    refused: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """Return the order as plain JSON data."""
         return asdict(self)
+
+    def to_disk(self) -> dict[str, Any]:
+        """Return the order as it may lie on disk: without the key that opens the model."""
+        return {**asdict(self), "unseal": {}}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> ServingOrder:

@@ -15,6 +15,7 @@ from pegbox.engine.algorithms import algorithm_problems
 from pegbox.engine.channels import channel_problems
 from pegbox.engine.images import resolve_image
 from pegbox.engine.parts import Parts
+from pegbox.engine.sealing import definition_keys, key_problems
 from pegbox.engine.specs import DEFAULT_RUNTIME, INTERPRETER_KEY, plain_text
 from pegbox.ports.store import Reader
 from pegbox.wire.limits import Quotas
@@ -184,6 +185,7 @@ def _data(parts: Parts, definition: Mapping[str, Any], prefix: str) -> list[str]
     refused = parts.artifacts.check_output(output) if output else "missing; give an s3:// address"
     if refused is not None:
         problems.append(f"{prefix}OutputDataConfig.S3OutputPath: {output!r}: {refused}")
+    problems += key_problems(parts, definition_keys(definition, prefix))
     checkpoint = definition.get("CheckpointConfig") or {}
     if checkpoint:
         refused = parts.artifacts.check_output(checkpoint["S3Uri"])

@@ -12,12 +12,14 @@ from pegbox.engine.faultpoints import faultpoint
 from pegbox.engine.hosting.commands import HostingCommands
 from pegbox.engine.hosting.queries import HostingQueries
 from pegbox.engine.hosting.unrouted import NoRoutes
+from pegbox.engine.keyless import NoKeys
 from pegbox.engine.parts import Parts
 from pegbox.engine.policy import EnginePolicy
 from pegbox.engine.queries import Queries
 from pegbox.ports.artifacts import ArtifactStore
 from pegbox.ports.clock import Clock
 from pegbox.ports.executor import Executor
+from pegbox.ports.keys import Keys
 from pegbox.ports.logs import LogReader
 from pegbox.ports.routes import Routes
 from pegbox.ports.serving_metrics import ServingMetrics
@@ -41,6 +43,7 @@ class Engine:
         secret: Key of attempt ids and tokens; at least 32 bytes, the same after a restart.
         realm: Region and account of ARNs.
         policy: Behaviour and folders.
+        keys: Master keys; without them every request that names one is refused.
 
     Attributes:
         commands: Everything that changes state; calls return after the commit.
@@ -61,13 +64,20 @@ class Engine:
         realm: Realm,
         policy: EnginePolicy,
         routes: Routes | None = None,
+        keys: Keys | None = None,
         serving_logs: LogReader | None = None,
         serving_metrics: ServingMetrics | None = None,
     ) -> None:
         if len(secret) < 32:
             raise ValueError(f"secret has {len(secret)} bytes; give at least 32 random ones")
         parts = Parts(
-            store=store, artifacts=artifacts, clock=clock, secret=secret, realm=realm, policy=policy
+            store=store,
+            artifacts=artifacts,
+            clock=clock,
+            secret=secret,
+            realm=realm,
+            policy=policy,
+            keys=keys or NoKeys(),
         )
         self._clock = clock
         self._executor = executor

@@ -15,6 +15,7 @@ from pegbox.engine.identity import attempt_token
 from pegbox.engine.images import resolve_image
 from pegbox.engine.lifecycle.training import TrialRules, runtime_used
 from pegbox.engine.parts import Parts
+from pegbox.engine.sealing import sealed_attempt
 from pegbox.engine.specs import INTERPRETER_KEY, plain_text, resources_of
 
 _DEFAULT_CHECKPOINTS = "/opt/ml/checkpoints"
@@ -38,7 +39,7 @@ def build_order(
     checkpoint = request.get("CheckpointConfig") or {}
     left = None if rules.max_runtime is None else max(1.0, rules.max_runtime - runtime_used(job, now))
     runtime = runtime_of(algorithm, images, interpreter, hyperparameters)
-    return AttemptOrder(
+    order = AttemptOrder(
         attempt_id=attempt.id,
         token=attempt_token(parts.secret, attempt.id),
         training_job_id=job.id,
@@ -65,6 +66,7 @@ def build_order(
         region=parts.realm.region,
         cache_path=parts.policy.cache_path,
     )
+    return sealed_attempt(parts, order, request)
 
 
 def runtime_of(

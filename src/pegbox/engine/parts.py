@@ -11,9 +11,11 @@ from typing import Any
 from pegbox.domain.names import Realm
 from pegbox.domain.records import TrainingJob, TuningJob
 from pegbox.engine.effects import Effect
+from pegbox.engine.keyless import NoKeys
 from pegbox.engine.policy import EnginePolicy
 from pegbox.ports.artifacts import ArtifactStore
 from pegbox.ports.clock import Clock
+from pegbox.ports.keys import Keys
 from pegbox.ports.store import JobStore, Transaction
 
 
@@ -27,6 +29,7 @@ class Parts:
     secret: bytes
     realm: Realm
     policy: EnginePolicy
+    keys: Keys = field(default_factory=NoKeys)
 
 
 @dataclass(slots=True, kw_only=True)

@@ -24,6 +24,8 @@ class EnginePolicy:
     trust_interpreters: bool = True
     #: Network file systems that channels may name: folder on this machine by id.
     file_systems: Mapping[str, str] = field(default_factory=dict)
+    #: Folder on memory-backed storage for the files of jobs and endpoints with keys; empty where there is none.
+    memory_path: str = ""
     #: Seconds between SIGTERM and SIGKILL.
     grace_seconds: float = 120.0
     #: Whether one suggestion per job is computed while trials run.

@@ -185,8 +185,6 @@ def test_what_comes_later_says_so(
     [
         ("VpcConfig", {"Subnets": ["s"], "SecurityGroupIds": ["g"]}),
         ("EnableNetworkIsolation", True),
-        ("OutputDataConfig.KmsKeyId", "key"),
-        ("ResourceConfig.VolumeKmsKeyId", "key"),
         ("ResourceConfig.InstanceCount", 2),
         ("AlgorithmSpecification.AlgorithmName", "market"),
         ("OutputDataConfig.CompressionType", "NONE"),

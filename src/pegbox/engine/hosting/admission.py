@@ -24,8 +24,10 @@ from pegbox.engine.hosting.orders import (
 )
 from pegbox.engine.outcomes import refusals
 from pegbox.engine.parts import Parts
+from pegbox.engine.sealing import key_problems
 from pegbox.engine.specs import INTERPRETER_KEY
 from pegbox.ports.store import Reader
+from pegbox.sealing import SealError, is_sealed, read_header
 
 _REMEDY_IMAGE = (
     "use an AWS scikit-learn, XGBoost, PyTorch or TensorFlow image, one of a built-in algorithm, or add it: "
@@ -84,6 +86,7 @@ def admit_config(parts: Parts, request: Mapping[str, Any]) -> None:
             problems.append(
                 f"DataCaptureConfig.InitialSamplingPercentage: {percentage}: give a number from 0 to 100"
             )
+    problems += key_problems(parts, {"KmsKeyId": request.get("KmsKeyId")})
     output = (request.get("AsyncInferenceConfig") or {}).get("OutputConfig") or {}
     for name in ("S3OutputPath", "S3FailurePath"):
         if output.get(name):
@@ -133,8 +136,14 @@ def _data(parts: Parts, address: str | None, path: str) -> list[str]:
         return [f"{path}: Could not access model data at {address}: {refused}"]
     archive = parts.artifacts.locate(address)
     try:
+        if is_sealed(archive):
+            with open(archive, "rb") as stream:
+                key = read_header(stream).key_id
+            return key_problems(parts, {f"{path}: {address} is sealed": key})
         with open(archive, "rb") as stream:
             start = stream.read(2)
+    except SealError as problem:
+        return [f"{path}: {address}: {problem}"]
     except OSError as problem:
         return [f"{path}: Could not access model data at {address}: {problem}"]
     if start != _GZIP:

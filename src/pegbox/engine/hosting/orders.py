@@ -11,6 +11,7 @@ from pegbox.domain.orders import RuntimeOrder, ServingOrder
 from pegbox.engine.identity import attempt_token
 from pegbox.engine.images import resolve_image
 from pegbox.engine.parts import Parts
+from pegbox.engine.sealing import sealed_instance
 from pegbox.engine.specs import INTERPRETER_KEY
 from pegbox.errors import PegboxError
 
@@ -99,7 +100,7 @@ def build_serving_order(
     # An image that was removed since runs as it would have been run without the table.
     runtime = serving_runtime(container.get("Image", ""), images, interpreter, environment)
     attempt = instance.attempt_id or ""
-    return ServingOrder(
+    order = ServingOrder(
         attempt_id=attempt,
         token=attempt_token(parts.secret, attempt),
         instance_id=instance.id,
@@ -120,6 +121,9 @@ def build_serving_order(
         accelerator=dict(accelerator),
         region=parts.realm.region,
         cache_path=parts.policy.cache_path,
+    )
+    return sealed_instance(
+        parts, order, generation.config.get("KmsKeyId") if generation is not None else None
     )
 
 

@@ -11,7 +11,7 @@ from typing import Any
 from pegbox.engine.outcome_table import Outcome, Row, Scope
 
 _LATER = "this version does not offer it; leave it out"
-_KEYS = "leave it out; encryption comes with the keys of a later version"
+_KEYS = "leave it out; what the gateway writes is not sealed yet (models and training outputs are)"
 _NETWORK = "leave it out; programs use this machine's network"
 _HERE = "model servers run on this machine"
 _ONE_CONTAINER = "give one container: pipelines and multi-container models are not offered"
@@ -139,7 +139,7 @@ _CONFIG: tuple[Row, ...] = (
         bool,
         "any",
     ),
-    _refused("config", "KmsKeyId", _KEYS, bool, "any key"),
+    *_works("config", "KmsKeyId"),
     _refused("config", "ExplainerConfig", f"explanations: {_LATER}", bool, "any"),
     _refused("config", "ShadowProductionVariants", f"shadow variants: {_LATER}", bool, "any"),
     _met("config", "ExecutionRoleArn", f"{_HERE} as their owner; no role is assumed"),

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pegbox.agent import durable
+from pegbox.agent import durable, memory
 from pegbox.domain.orders import Order
 from pegbox.executors.local.process import ProcessIdentity
 
@@ -32,7 +32,7 @@ def write_order(order: Order, assignment: Assignment) -> None:
     """
     directory = Path(order.directory)
     make_private(directory)
-    record = {"order": order.to_json(), "agent": assignment.agent_id, **assignment.identity.to_json()}
+    record = {"order": order.to_disk(), "agent": assignment.agent_id, **assignment.identity.to_json()}
     durable.write_whole(str(directory / "order.json"), json.dumps(record).encode())
 
 
@@ -83,5 +83,6 @@ def remove_scratch(directory: Path) -> None:
     Raises:
         OSError: The disk refuses.
     """
+    memory.forget(str(directory))
     for name in _SCRATCH:
         durable.remove_tree(str(directory / name))
