@@ -40,7 +40,7 @@ REQUEST = (
     b"POST /invocations HTTP/1.1\r\nHost: localhost\r\nContent-Type: text/csv\r\nAccept: text/csv\r\n"
     b"Content-Length: %d\r\n\r\n%b" % (len(BODY), BODY)
 )
-THREADS = {name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")}
+THREADS = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 
 
 def make_model(kind: str, folder: Path) -> None:
@@ -115,7 +115,9 @@ def start(kind: str, path: str, model_dir: str, workers: int) -> Any:
         process: Any = subprocess.Popen(words, env=environment, stdout=subprocess.DEVNULL)
     else:
         target = thread_per_connection if kind == "threads" else loop_and_worker
-        process = multiprocessing.get_context("spawn").Process(target=target, args=(path, model_dir), daemon=True)
+        process = multiprocessing.get_context("spawn").Process(
+            target=target, args=(path, model_dir), daemon=True
+        )
         process.start()
     while True:
         try:
@@ -198,7 +200,10 @@ def main() -> None:
         model_dir.mkdir()
         make_model(options.model, model_dir)
         bare, handled = inline(str(model_dir), options.seconds)
-        print(f"processor time here: predict alone {bare:.0f} us; with parsing and formats {handled:.0f} us ({1e6 / handled:.0f}/s)")
+        print(
+            f"processor time here: predict alone {bare:.0f} us; with parsing and formats {handled:.0f} us "
+            f"({1e6 / handled:.0f}/s)"
+        )
         for connections in (1, 8, 64):
             for kind in options.kinds.split(","):
                 path = str(folder / f"{kind}{connections}")

@@ -4,9 +4,9 @@
 process reads. Each channel has a thread that waits until the program opens ``<channel>_<epoch>``, makes the next epoch's FIFO,
 writes all objects one after another and closes. A program that reads nothing costs nothing: the thread waits in ``open``.
 
-It ends with the program, whoever else lives, and holds ``feed.lock`` (inherited from its agent) for as long as it lives. Its last
-act is to remove ``feed.json``: while that is there and the lock is free, it died before the program did. What it could not feed is
-told in ``feed-failure.json``.
+It ends with the program, whoever else lives, and holds ``feed.lock`` (inherited from its agent) while it lives. Its last
+act is to remove ``feed.json``: while that is there and the lock is free, it died before the program did. What it could not feed
+is told in ``feed-failure.json``.
 """
 
 from __future__ import annotations

@@ -163,18 +163,17 @@ def test_nothing_is_left_after_stopped(agent_dies: bool, rig: LocalRig) -> None:
 
 def test_daemons_left_by_a_program_that_ended(rig: LocalRig) -> None:
     """What a program leaves behind when it exits is ended before its attempt is told to be finished."""
+    mark = 600 + random.random()
     left_behind = COUNT_START + (
         "import subprocess, sys\n"
-        "subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)'], start_new_session=True, env={})\n"
+        f"subprocess.Popen([sys.executable, '-c', 'import time; time.sleep({mark})'], start_new_session=True, env={{}})\n"
         "print('loss=1')\n"
     )
     order = rig.script({"train.py": left_behind})
-    before = {process.pid for process in psutil.process_iter()}
     assert rig.run(order)["outcome"] == "completed"
-    left = [
-        p for p in psutil.process_iter() if p.pid not in before and "time.sleep(600)" in " ".join(p.cmdline())
-    ]
-    assert left == []
+    # What cannot be read any more has ended: its command line is None.
+    lines = [process.info["cmdline"] or [] for process in psutil.process_iter(["cmdline"])]
+    assert [line for line in lines if f"time.sleep({mark})" in " ".join(line)] == []
 
 
 def test_stop_survives_the_agent(rig: LocalRig) -> None:

@@ -121,7 +121,13 @@ def test_single_training_job(session: Session, project: Path, capsys: pytest.Cap
     assert "the score is 11.0;" in capsys.readouterr().out
     attached = Estimator.attach(fine.latest_training_job.name, sagemaker_session=session)
     assert attached.model_data == fine.model_data
-    assert attached.hyperparameters() == {"rate": "0.3", "depth": "0", "kind": "b"}
+    described = attached.hyperparameters()
+    assert described == {name: str(value) for name, value in fine.hyperparameters().items()}
+    assert {name: described[name] for name in ("rate", "depth", "kind")} == {
+        "rate": "0.3",
+        "depth": "0",
+        "kind": "b",
+    }
 
 
 def test_stop_says_stopping(session: Session, project: Path) -> None:
