@@ -11,6 +11,7 @@ import psutil
 import pytest
 
 from pegbox.domain.orders import AttemptOrder, ChannelOrder
+from pegbox.domain.statuses import StopReason
 from pegbox.testing.local_rig import LocalRig
 
 READ = """
@@ -92,6 +93,52 @@ def test_a_bad_object_is_told(rig: LocalRig, data: Path) -> None:
     assert rig.processes(order) == []
     order = rig.script({"train.py": ""}, channels=(pipe("train", data / "none"),))
     assert "no object matches the address s3://b/train" in rig.run(order)["failure"]["message"]
+
+
+def test_cut_data_never_pass_for_the_whole(rig: LocalRig, data: Path) -> None:
+    """A writer that dies looks like the end of the data; a program that is happy with that has failed all the same."""
+    (data / "3").write_bytes(b"no gzip at all")
+    for name in "12":
+        (data / name).write_bytes(gzip.compress(b"x" * 10))
+    order = rig.script(
+        {"train.py": READ + "print(len(read('train', 0)))\n"},
+        channels=(pipe("train", data, compression="Gzip"),),
+    )
+    end = rig.run(order)
+    assert (end["outcome"], end["failure"]["class"]) == ("failed", "ClientError")
+    assert "3 is no gzip file" in end["failure"]["message"]
+    program = READ + (
+        "import glob, signal\n"
+        "stream = open(data + 'train_0', 'rb')\n"
+        "stream.read(1)\n"
+        "for path in glob.glob('/proc/[0-9]*/cmdline'):\n"
+        "    try:\n        words = open(path).read()\n    except OSError:\n        continue\n"
+        "    if 'feeder.py' in words and os.environ['SAGEMAKER_BASE_DIR'].removesuffix('/opt/ml') in words:\n"
+        "        os.kill(int(path.split('/')[2]), signal.SIGKILL)\n"
+        "stream.read()\n"
+    )
+    (data / "1").write_bytes(b"x" * 1_000_000)
+    order = rig.script({"train.py": program}, channels=(pipe("train", data),))
+    assert rig.run(order)["outcome"] == "lost"
+
+
+def test_stopping_is_no_failure(rig: LocalRig, data: Path) -> None:
+    """A stopped program's feeder goes with it."""
+    order = rig.script(
+        {
+            "train.py": READ + "read('train', 0)\nprint('loss=1', flush=True)\nread('train', 1)\n"
+            "import signal; signal.pause()\n"
+        },
+        channels=(pipe("train", data),),
+    )
+    rig.executor.launch(order)
+    rig.settle(lambda: rig.of_kind(order, "metric"))
+    rig.executor.stop(order.attempt_id, StopReason.STOPPED, 2.0)
+    rig.settle(lambda: rig.finished(order))
+    end = rig.finished(order)
+    assert end is not None
+    assert end["outcome"] == "stopped"
+    assert rig.processes(order) == []
 
 
 SLOW = READ + (
