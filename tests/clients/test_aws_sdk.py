@@ -1,8 +1,7 @@
 """The unmodified AWS SDK, versions 1.72.1 and 2.257.7, runs its whole tuning flow against a real server.
 
-Each flow is a program in ``programs/`` that a user of the SDK could have written. Programs for warm start
-(``programs/warm_start.py``) and for several algorithms in one job (``programs/several_algorithms.py``) belong here, too, from
-the day on that the server accepts such jobs.
+Each flow is a program in ``programs/`` that a user of the SDK could have written. Warm start and several algorithms in one job
+are in ``test_aws_sdk_tuning.py``.
 """
 
 from __future__ import annotations

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import zipfile
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -28,6 +29,8 @@ ALIASES = {
     "application/*": JSON,
 }
 _MOST_COLUMNS = 10_000_000
+#: An archive of arrays may inflate to so many bytes: a few megabytes of zeros could else fill the memory.
+_MOST_INFLATED = 1 << 30
 #: Bodies of these types reach the script's functions as text.
 TEXT = (JSON, CSV)
 
@@ -165,6 +168,10 @@ def _npy(body: bytes) -> Any:
 
 
 def _npz(body: bytes) -> Any:
+    with zipfile.ZipFile(io.BytesIO(body)) as archive:
+        inflated = sum(entry.file_size for entry in archive.infolist())
+    if inflated > _MOST_INFLATED:
+        raise ValueError(f"its arrays inflate to {inflated} bytes; at most {_MOST_INFLATED} are taken")
     with _numpy().load(io.BytesIO(body), allow_pickle=False) as arrays:
         if not hasattr(arrays, "files"):
             raise ValueError("it is one array, not an archive of arrays")

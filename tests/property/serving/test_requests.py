@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import json
 import shutil
 import socket
 import tempfile
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -180,3 +182,14 @@ def test_bad_payloads_are_answered(server: RunningServer, body: bytes, kind: str
     assert status in (200, 500)
     assert text
     assert server.process.poll() is None
+
+
+def test_an_archive_that_inflates_to_too_much_is_refused_before_it_is_read() -> None:
+    """A small NPZ body that says it holds gigabytes is refused with the bound, and nothing of it is inflated."""
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive, archive.open("x.npy", "w") as entry:
+        for _ in range(17):
+            entry.write(bytes(1 << 26))
+    assert len(packed.getvalue()) < 2 << 20
+    with pytest.raises(formats.BadContent, match="at most 1073741824"):
+        formats.decode(packed.getvalue(), "application/x-npz")
