@@ -21,13 +21,13 @@ def prepare(directory: str, memory_path: str) -> None:
         OSError: The machine refuses.
     """
     base = os.path.dirname(memory_path)
-    os.makedirs(base, 0o700, exist_ok=True)
+    # At once, so that nobody finds the folder above it empty and removes it.
+    os.makedirs(f"{memory_path}/opt", 0o700, exist_ok=True)
     facts = os.lstat(base)
     if facts.st_uid != os.getuid() or facts.st_mode & 0o077:
         raise Refusal(
             "InternalServerError", f"{base} belongs to somebody else or is open to others; remove it"
         )
-    os.makedirs(f"{memory_path}/opt", 0o700, exist_ok=True)
     try:
         os.symlink(f"{memory_path}/opt", f"{directory}/opt")
     except FileExistsError:
@@ -43,7 +43,12 @@ def forget(directory: str) -> None:
     """
     place = f"{directory}/opt"
     if os.path.islink(place):
-        remove_tree(os.path.dirname(os.readlink(place)))
+        memory_path = os.path.dirname(os.readlink(place))
+        remove_tree(memory_path)
+        try:  # noqa: SIM105 - contextlib is slow to import
+            os.rmdir(os.path.dirname(memory_path))
+        except OSError:
+            pass  # Others of this home are there.
     remove_tree(place)
 
 
