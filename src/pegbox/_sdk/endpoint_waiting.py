@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from pegbox._sdk import waiting
 from pegbox._sdk.waiting import patiently
 from pegbox.exceptions import UnexpectedStatusException
 
@@ -22,19 +23,8 @@ SHOWN_LINES = 20
 
 
 def pauses(poll: float | None, is_local: bool) -> Iterator[float]:
-    """Yield the pauses between calls in seconds.
-
-    Args:
-        poll: A fixed pause, or None to choose.
-        is_local: Whether the service is the local server, which is asked often at first and less often later.
-    """
-    if poll is None and is_local:
-        pause, longest = LOCAL_POLL
-        while True:
-            yield pause
-            pause = min(longest, pause * 1.2)
-    while True:
-        yield REMOTE_POLL if poll is None else poll
+    """Yield the pauses between calls in seconds; see :func:`pegbox._sdk.waiting.pauses`."""
+    return waiting.pauses(poll, is_local, LOCAL_POLL, REMOTE_POLL)
 
 
 def wait_for_endpoint(

@@ -28,20 +28,27 @@ AWAY_SECONDS = 300.0
 ALLOWED = ("Completed", "Stopped")
 
 
-def pauses(poll: float | None, is_local: bool) -> Iterator[float]:
+def pauses(
+    poll: float | None,
+    is_local: bool,
+    local: tuple[float, float] = LOCAL_POLL,
+    remote: float = REMOTE_POLL,
+) -> Iterator[float]:
     """Yield the pauses between calls in seconds.
 
     Args:
         poll: A fixed pause, or None to choose.
         is_local: Whether the service is the local server, which is asked often at first and less often later.
+        local: Shortest and longest pause there.
+        remote: The pause elsewhere.
     """
     if poll is None and is_local:
-        pause, longest = LOCAL_POLL
+        pause, longest = local
         while True:
             yield pause
             pause = min(longest, pause * 1.1)
     while True:
-        yield REMOTE_POLL if poll is None else poll
+        yield remote if poll is None else poll
 
 
 def patiently(

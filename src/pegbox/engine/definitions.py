@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import tarfile
 from collections.abc import Collection, Mapping
 from functools import lru_cache
 from typing import Any
@@ -13,10 +12,11 @@ from pegbox.domain.builtin_algorithms import ALGORITHMS, absent
 from pegbox.domain.orders import RuntimeOrder
 from pegbox.engine.algorithms import algorithm_problems
 from pegbox.engine.channels import channel_problems
+from pegbox.engine.code_checks import archive_problems, interpreter_problems
 from pegbox.engine.images import resolve_image
 from pegbox.engine.parts import Parts
 from pegbox.engine.sealing import definition_keys, key_problems
-from pegbox.engine.specs import DEFAULT_RUNTIME, INTERPRETER_KEY, plain_text
+from pegbox.engine.specs import DEFAULT_RUNTIME, plain_text
 from pegbox.ports.store import Reader
 from pegbox.wire.limits import Quotas
 
@@ -73,7 +73,7 @@ def definition_problems(
     problems += _data(parts, definition, prefix)
     problems += _resources(definition, prefix)
     problems += _stopping(definition, prefix, limits)
-    problems += _environment(parts, definition.get("Environment") or {}, prefix)
+    problems += interpreter_problems(parts, definition.get("Environment") or {}, f"{prefix}Environment")
     return problems
 
 
@@ -104,30 +104,13 @@ def _code(parts: Parts, statics: Mapping[str, str], path: str) -> list[str]:
     ]
     if problems or not address or not program:
         return problems
-    refused = parts.artifacts.check_input(address)
-    if refused is not None:
-        return [f"{path}.sagemaker_submit_directory: {address!r}: {refused}"]
-    archive = parts.artifacts.locate(address)
-    try:
-        state = os.stat(archive)
-        members = _members(archive, state.st_mtime_ns, state.st_size)
-    except (OSError, tarfile.TarError, EOFError) as problem:
-        return [
-            f"{path}.sagemaker_submit_directory: {address!r} is no readable tar.gz archive ({problem}); "
-            "give a sourcedir.tar.gz"
-        ]
-    if os.path.normpath(program) not in members:
-        there = ", ".join(sorted(members)[:10]) or "nothing"
-        return [
-            f"{path}.sagemaker_program: {program!r} is not in {address}, which holds {there}; name a file in it"
-        ]
-    return []
-
-
-@lru_cache(maxsize=256)
-def _members(archive: str, modified: int, size: int) -> frozenset[str]:
-    with tarfile.open(archive, "r:*") as tar:
-        return frozenset(os.path.normpath(name) for name in tar.getnames())
+    return archive_problems(
+        parts,
+        address,
+        program,
+        address_path=f"{path}.sagemaker_submit_directory",
+        program_path=f"{path}.sagemaker_program",
+    )
 
 
 def _metrics(algorithm: Mapping[str, Any], objective: str | None, prefix: str, limits: Quotas) -> list[str]:
@@ -229,19 +212,3 @@ def _stopping(definition: Mapping[str, Any], prefix: str, limits: Quotas) -> lis
             f"{path}.MaxWaitTimeInSeconds: {wait} goes with EnableManagedSpotTraining only; leave it out"
         )
     return problems
-
-
-def _environment(parts: Parts, environment: Mapping[str, str], prefix: str) -> list[str]:
-    interpreter = environment.get(INTERPRETER_KEY)
-    if interpreter is None:
-        return []
-    path = f"{prefix}Environment.{INTERPRETER_KEY}"
-    if not parts.policy.trust_interpreters:
-        return [
-            f"{path}: {interpreter!r}: this server serves other machines and chooses the interpreter; leave it out"
-        ]
-    if not (os.path.isabs(interpreter) and os.access(interpreter, os.X_OK)):
-        return [
-            f"{path}: {interpreter!r} is no executable file; give the absolute path of a Python interpreter"
-        ]
-    return []

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -27,18 +25,6 @@ from pegbox.tuner import (
 
 RANGES: dict[str, Any] = {"x": ContinuousParameter(0, 1)}
 IDENTICAL = WarmStartTypes.IDENTICAL_DATA_AND_ALGORITHM
-
-
-@pytest.fixture(scope="module")
-def session(server: Any) -> Iterator[Session]:
-    """A session that finds the running server through its home."""
-    before = os.environ.get("PEGBOX_HOME")
-    os.environ["PEGBOX_HOME"] = str(server.home)
-    yield Session()
-    if before is None:
-        del os.environ["PEGBOX_HOME"]
-    else:
-        os.environ["PEGBOX_HOME"] = before
 
 
 @pytest.fixture

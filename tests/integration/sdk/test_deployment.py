@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 import textwrap
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -88,18 +87,6 @@ class Handler(http.server.BaseHTTPRequestHandler):
 port = int(os.environ.get("SAGEMAKER_BIND_TO_PORT", "8080"))
 http.server.ThreadingHTTPServer(("127.0.0.1", port), Handler).serve_forever()
 """
-
-
-@pytest.fixture(scope="module")
-def session(server: Any) -> Iterator[Session]:
-    """A session that finds the running server through its home."""
-    before = os.environ.get("PEGBOX_HOME")
-    os.environ["PEGBOX_HOME"] = str(server.home)
-    yield Session()
-    if before is None:
-        del os.environ["PEGBOX_HOME"]
-    else:
-        os.environ["PEGBOX_HOME"] = before
 
 
 @pytest.fixture(scope="module")

@@ -6,8 +6,6 @@ arrive together are judged one by one all the same.
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -31,18 +29,6 @@ for epoch in range(1, options.epochs + 1):
         time.sleep(120)
     pegbox.report(score=options.level * epoch / options.epochs, step=epoch)
 """
-
-
-@pytest.fixture(scope="module")
-def session(server: Any) -> Iterator[Session]:
-    """A session that finds the running server through its home."""
-    before = os.environ.get("PEGBOX_HOME")
-    os.environ["PEGBOX_HOME"] = str(server.home)
-    yield Session()
-    if before is None:
-        del os.environ["PEGBOX_HOME"]
-    else:
-        os.environ["PEGBOX_HOME"] = before
 
 
 def _estimator(session: Session, folder: Path, patience: float) -> Estimator:

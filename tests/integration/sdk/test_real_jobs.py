@@ -8,7 +8,6 @@ import sys
 import textwrap
 import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -39,18 +38,6 @@ RANGES: dict[str, Any] = {
     "depth": IntegerParameter(1, 9),
     "kind": CategoricalParameter(["a", "b"]),
 }
-
-
-@pytest.fixture(scope="module")
-def session(server: Any) -> Iterator[Session]:
-    """A session that finds the running server through its home."""
-    before = os.environ.get("PEGBOX_HOME")
-    os.environ["PEGBOX_HOME"] = str(server.home)
-    yield Session()
-    if before is None:
-        del os.environ["PEGBOX_HOME"]
-    else:
-        os.environ["PEGBOX_HOME"] = before
 
 
 @pytest.fixture

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
@@ -41,18 +38,6 @@ given = parser.parse_args()
 print(f"the accuracy is {1 + 0.01 * given.depth + (given.kind == 'b')};")
 pathlib.Path(os.environ["SM_MODEL_DIR"], "forest").touch()
 """
-
-
-@pytest.fixture(scope="module")
-def session(server: Any) -> Iterator[Session]:
-    """A session that finds the running server through its home."""
-    before = os.environ.get("PEGBOX_HOME")
-    os.environ["PEGBOX_HOME"] = str(server.home)
-    yield Session()
-    if before is None:
-        del os.environ["PEGBOX_HOME"]
-    else:
-        os.environ["PEGBOX_HOME"] = before
 
 
 @pytest.fixture(scope="module")

@@ -6,14 +6,12 @@ resources (a name in use, room on the machine) is decided by :mod:`pegbox.engine
 
 from __future__ import annotations
 
-import os
-import tarfile
 from collections.abc import Mapping
-from functools import lru_cache
 from typing import Any
 
 from pegbox.domain.builtin_algorithms import absent
 from pegbox.engine.admission import raise_problems
+from pegbox.engine.code_checks import archive_problems, interpreter_problems
 from pegbox.engine.hosting.orders import (
     PROGRAM_KEY,
     SUBMIT_KEY,
@@ -25,7 +23,6 @@ from pegbox.engine.hosting.orders import (
 from pegbox.engine.outcomes import refusals
 from pegbox.engine.parts import Parts
 from pegbox.engine.sealing import key_problems
-from pegbox.engine.specs import INTERPRETER_KEY
 from pegbox.ports.store import Reader
 from pegbox.sealing import SealError, is_sealed, read_header
 
@@ -155,29 +152,13 @@ def _code(parts: Parts, container: Mapping[str, Any], path: str) -> list[str]:
     address, program = code_address(container), (container.get("Environment") or {}).get(PROGRAM_KEY)
     if address is None:
         return []
-    refused = parts.artifacts.check_input(address)
-    if refused is not None:
-        return [f"{path}.{SUBMIT_KEY}: {address!r}: {refused}"]
-    archive = parts.artifacts.locate(address)
-    try:
-        state = os.stat(archive)
-        members = _members(archive, state.st_mtime_ns, state.st_size)
-    except (OSError, tarfile.TarError, EOFError) as problem:
-        return [
-            f"{path}.{SUBMIT_KEY}: {address!r} is no readable tar.gz archive ({problem}); give a sourcedir.tar.gz"
-        ]
-    if program and os.path.normpath(program) not in members:
-        there = ", ".join(sorted(members)[:10]) or "nothing"
-        return [
-            f"{path}.{PROGRAM_KEY}: {program!r} is not in {address}, which holds {there}; name a file in it"
-        ]
-    return []
-
-
-@lru_cache(maxsize=256)
-def _members(archive: str, modified: int, size: int) -> frozenset[str]:
-    with tarfile.open(archive, "r:*") as tar:
-        return frozenset(os.path.normpath(name) for name in tar.getnames())
+    return archive_problems(
+        parts,
+        address,
+        program,
+        address_path=f"{path}.{SUBMIT_KEY}",
+        program_path=f"{path}.{PROGRAM_KEY}",
+    )
 
 
 def _environment(parts: Parts, environment: Mapping[str, str], path: str) -> list[str]:
@@ -187,19 +168,7 @@ def _environment(parts: Parts, environment: Mapping[str, str], path: str) -> lis
         problems.append(
             f"{path}: its {size} characters are more than {MAX_ENVIRONMENT}; put large values into a file of the model"
         )
-    interpreter = environment.get(INTERPRETER_KEY)
-    if interpreter is None:
-        return problems
-    path = f"{path}.{INTERPRETER_KEY}"
-    if not parts.policy.trust_interpreters:
-        problems.append(
-            f"{path}: {interpreter!r}: this server serves other machines and chooses the interpreter; leave it out"
-        )
-    elif not (os.path.isabs(interpreter) and os.access(interpreter, os.X_OK)):
-        problems.append(
-            f"{path}: {interpreter!r} is no executable file; give the absolute path of a Python interpreter"
-        )
-    return problems
+    return problems + interpreter_problems(parts, environment, path)
 
 
 def _variant(parts: Parts, item: Mapping[str, Any], path: str) -> list[str]:
