@@ -64,6 +64,10 @@ class Ending:
         attempt = self._attempt
         program = attempt.program
         assert program is not None
+        if attempt.order.get("refused"):
+            # Its key went while the program ran: nothing may be packed in the clear.
+            self.failed("ClientError", attempt.order["refused"])
+            return
         word, failure = self._judge(program, command)
         artifacts: dict[str, Any] = {"model": None, "output": None}
         if word != "lost":

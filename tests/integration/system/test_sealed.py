@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 from botocore.exceptions import ClientError
 
@@ -43,7 +44,7 @@ if __name__ == "__main__":
     for folder in (os.environ["SM_MODEL_DIR"], os.environ["SM_OUTPUT_DATA_DIR"]):
         pathlib.Path(folder, "weights.txt").write_text(secret())
     print(f"objective={rate}", flush=True)
-    time.sleep(1.5)
+    time.sleep(float(os.environ.get("LASTS", "1.5")))
 """
 
 
@@ -92,9 +93,7 @@ def sealed(server: Any, sagemaker: Any, wait_until: Callable[..., Any]) -> str:
     return str(done["BestTrainingJob"]["TrainingJobName"])
 
 
-def test_artifacts_are_sealed_and_open_with_their_key(
-    server: Any, sealed: str, tmp_path: Path, processes_of: Any
-) -> None:
+def test_artifacts_are_sealed_and_open_with_their_key(server: Any, sealed: str, tmp_path: Path) -> None:
     """Model and output are sealed files; keys open gives the archive; nothing is left in memory."""
     published = server.home / "buckets" / "pegbox-local" / sealed / "output"
     for name in ("model.tar.gz", "output.tar.gz"):
@@ -210,3 +209,38 @@ def test_a_key_that_is_disabled_meanwhile_fails_the_job_with_its_words(
     )["TrainingJobSummaries"]
     assert jobs[-1]["TrainingJobStatus"] == "Failed"
     assert "the key is disabled" in jobs[-1]["FailureReason"]
+
+
+def test_nothing_is_published_in_the_clear_when_the_key_goes_while_the_program_runs(
+    server: Any, wait_until: Callable[..., Any], processes_of: Callable[[Path], list[psutil.Process]]
+) -> None:
+    """Server and agent are killed after the key was disabled; the survivor's job fails, and its model reaches no disk."""
+    client = server.client()
+    server.pegbox("keys", "create", "fleeting")
+    request = tuning_request(
+        "fleeting", server.upload_code(SCRIPT), max_jobs=1, parallel=1, environment={"LASTS": "6"}
+    )
+    request["TrainingJobDefinition"]["OutputDataConfig"]["KmsKeyId"] = "alias/fleeting"
+    client.create_hyper_parameter_tuning_job(**request)
+
+    def summaries() -> Any:
+        return client.list_training_jobs_for_hyper_parameter_tuning_job(
+            HyperParameterTuningJobName="fleeting"
+        )["TrainingJobSummaries"]
+
+    def programs() -> list[psutil.Process]:
+        return [item for item in processes_of(server.home) if "--rate" in item.cmdline()]
+
+    wait_until(programs)
+    server.pegbox("keys", "disable", "fleeting")
+    server.kill()
+    for process in processes_of(server.home):
+        if any(word.endswith("agent/__main__.py") for word in process.cmdline()):
+            process.kill()
+    server.start()
+    client = server.client()
+    wait_until(lambda: summaries()[0]["TrainingJobStatus"] != "InProgress")
+    assert summaries()[0]["TrainingJobStatus"] == "Failed"
+    assert "the key is disabled" in summaries()[0]["FailureReason"]
+    assert holders(server.home) == []
+    assert not (server.home / "buckets" / "pegbox-local" / summaries()[0]["TrainingJobName"]).exists()
