@@ -12,12 +12,19 @@ import pytest
 
 TRAIN = """
 import argparse
+import os
+import time
 parser = argparse.ArgumentParser()
 parser.add_argument("--alpha", type=float)
 parser.add_argument("--kind")
-print(f"validation-score={parser.parse_args().alpha};")
+parser.add_argument("--release", default="/")
+given = parser.parse_args()
+while not os.path.exists(given.release):
+    time.sleep(0.05)
+print(f"validation-score={given.alpha};")
 """
 VERSION_1 = """
+import os
 import sys
 import boto3
 import sagemaker
@@ -30,6 +37,7 @@ estimator = SKLearn(
     train_instance_count=1,
     train_instance_type="ml.m4.xlarge",
     framework_version="0.20.0",
+    hyperparameters={"release": os.path.abspath("released")},
 )
 tuner = HyperparameterTuner(
     estimator,
@@ -43,6 +51,7 @@ tuner.fit()
 name = tuner.latest_tuning_job.name
 client = boto3.client("sagemaker")
 before = client.describe_hyper_parameter_tuning_job(HyperParameterTuningJobName=name)
+open("released", "w").close()
 tuner.wait()
 frame = sagemaker.HyperparameterTuningJobAnalytics(name).dataframe()
 attached = HyperparameterTuner.attach(name)
