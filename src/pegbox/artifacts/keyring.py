@@ -146,12 +146,11 @@ class Keyring:
         found = self._find(key)
         if found is None:
             raise PegboxError(f"{key!r}: {self.check(key)}")
-        material = dict(self._material)
-        if enabled and found.command:
-            material[found.id] = ask(found.command)
+        handed_over = {found.id: ask(found.command)} if enabled and found.command else {}
         changed = replace(found, enabled=enabled)
         with self._lock:
-            self._write({**self._keys, found.id: changed}, material)
+            # What was made while the command was asked stays.
+            self._write({**self._keys, found.id: changed}, {**self._material, **handed_over})
             self._faults.pop(found.id, None)
         return changed
 

@@ -57,13 +57,14 @@ class KeyAdministration:
         return self._keyring.unwrap(key_id, bytes_).plain.hex()
 
     def _shown(self, key: MasterKey) -> Mapping[str, Any]:
+        problem = self._keyring.check(key.id)
         return {
             "id": key.id,
             "name": key.name,
             "arn": self._keyring.arn(key),
             "state": "Enabled" if key.enabled else "Disabled",
-            "usable": self._keyring.check(key.id) is None,
-            "problem": self._keyring.check(key.id),
+            "usable": problem is None,
+            "problem": problem,
             "command": list(key.command),
             "created_at": key.created_at,
         }

@@ -57,17 +57,14 @@ def sealed_attempt(parts: Parts, order: AttemptOrder, request: Mapping[str, Any]
         return order
     order = replace(order, memory_path=f"{parts.policy.memory_path}/{order.attempt_id}")
     output = keys.get("OutputDataConfig.KmsKeyId")
+    problems = key_problems(parts, keys)
     try:
-        if output is not None:
+        if output is not None and not problems:
             made = {name: parts.keys.new_data_key(output).to_json() for name in ("model", "output")}
             order = replace(order, seals=made)
-        for path, key in keys.items():
-            problem = parts.keys.check(key)
-            if problem is not None:
-                return replace(order, refused=f"{path}: {key!r}: {problem}")
     except PegboxError as error:
-        return replace(order, refused=f"OutputDataConfig.KmsKeyId: {error}")
-    return order
+        problems.append(f"OutputDataConfig.KmsKeyId: {error}")
+    return replace(order, refused="; ".join(problems)) if problems else order
 
 
 def sealed_instance(parts: Parts, order: ServingOrder, key: str | None) -> ServingOrder:

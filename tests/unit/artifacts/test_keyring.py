@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+import threading
+import time
 from datetime import datetime, timezone
 from pathlib import Path
 
@@ -115,3 +117,25 @@ def test_a_damaged_keyring_is_refused_not_replaced(tmp_path: Path) -> None:
     with pytest.raises(HomeError, match="restore it"):
         Keyring(file)
     assert file.read_text() == '{"keys": [{"id": "x"}]}'
+
+
+def test_a_key_made_while_a_command_is_asked_stays(keyring: Keyring, tmp_path: Path) -> None:
+    """Enabling a key waits for its command; what is made meanwhile is in the keyring afterwards, and on the disk."""
+    asked, answer = tmp_path / "asked", tmp_path / "answer"
+    answer.touch()
+    program = (
+        f"import pathlib, time\npathlib.Path({str(asked)!r}).touch()\n"
+        f"while not pathlib.Path({str(answer)!r}).exists(): time.sleep(0.01)\nprint('ab' * 32)"
+    )
+    keyring.create("vault", NOW, [sys.executable, "-c", program])
+    asked.unlink()
+    answer.unlink()
+    waiting = threading.Thread(target=keyring.enable, args=("vault", True))
+    waiting.start()
+    while not asked.exists():
+        time.sleep(0.01)
+    keyring.create("meanwhile", NOW)
+    answer.touch()
+    waiting.join()
+    assert keyring.check("meanwhile") is None
+    assert Keyring(tmp_path / "keys" / "keyring.json").check("meanwhile") is None
