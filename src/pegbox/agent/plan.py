@@ -186,9 +186,13 @@ def _interpreter(order: dict[str, Any], code: str, code_hash: str, helpers: Help
     )
 
 
-def _command(order: dict[str, Any], base: str) -> Plan:
+def command_of(order: dict[str, Any], environment: dict[str, str]) -> list[str]:
+    """Return an image's command with the path of its program.
+
+    Raises:
+        Refusal: The program cannot be run.
+    """
     words = list(order["runtime"]["command"])
-    environment = base_environment(order)
     program = sandbox.find_program(words[0], environment.get("PATH", os.defpath)) if words else None
     if program is None:
         raise layout.Refusal(
@@ -196,9 +200,15 @@ def _command(order: dict[str, Any], base: str) -> Plan:
             f"the image's command {words[0] if words else '(empty)'} cannot be run; "
             "add the image again with an executable program: pegbox images add NAME -- PROGRAM",
         )
+    return [program, *words[1:]]
+
+
+def _command(order: dict[str, Any], base: str) -> Plan:
+    environment = base_environment(order)
+    command = command_of(order, environment)
     environment.update(scriptmode.variables(order, base, "train"))
-    plan = Plan([program, *words[1:], "train"], environment, f"{base}/code")
-    plan.shown = " ".join([*words, "train"])
+    plan = Plan([*command, "train"], environment, f"{base}/code")
+    plan.shown = " ".join([*order["runtime"]["command"], "train"])
     return plan
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from pegbox.agent import archives, environments, health, layout, memory, sandbox, scriptmode
-from pegbox.agent.plan import OPT_ML_NOTICE, Helpers, Plan, base_environment
+from pegbox.agent.plan import OPT_ML_NOTICE, Helpers, Plan, base_environment, command_of
 from pegbox.agent.processes import MARK
 
 TYPE_CHECKING = False
@@ -187,19 +187,12 @@ def _program(order: dict[str, Any], code: _Code) -> str:
 
 
 def _command(order: dict[str, Any]) -> ServingPlan:
-    words = list(order["runtime"]["command"])
     environment = base_environment(order)
-    program = sandbox.find_program(words[0], environment.get("PATH", os.defpath)) if words else None
-    if program is None:
-        raise layout.Refusal(
-            "ClientError",
-            f"the image's command {words[0] if words else '(empty)'} cannot be run; "
-            "add the image again with an executable program: pegbox images add NAME -- PROGRAM",
-        )
+    command = command_of(order, environment)
     port = health.free_port()
     environment["SAGEMAKER_BIND_TO_PORT"] = str(port)
-    plan = ServingPlan([program, *words[1:], "serve"], environment, "")
-    plan.shown = " ".join([*words, "serve"])
+    plan = ServingPlan([*command, "serve"], environment, "")
+    plan.shown = " ".join([*order["runtime"]["command"], "serve"])
     plan.address = f"http://127.0.0.1:{port}"
     return plan
 
