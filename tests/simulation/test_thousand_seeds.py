@@ -27,6 +27,7 @@ def _quiet_logs() -> Iterator[None]:
     logging.disable(logging.NOTSET)
 
 
+@pytest.mark.timeout(1500)  # a busy machine takes several times as long
 def test_a_thousand_schedules_break_no_invariant(capsys: pytest.CaptureFixture[str]) -> None:
     """Faults of programs, agents, network, disk and server, at every labelled point: I1 to I10 hold in each state, and every
     suggestion can be computed again."""

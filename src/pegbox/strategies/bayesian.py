@@ -7,6 +7,7 @@ prior and without advice of parents; a random draw. Parents that break the numer
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -15,7 +16,9 @@ import numpy as np
 import numpy.typing as npt
 
 from pegbox.space import Space
+from pegbox.strategies.attitude import is_bold
 from pegbox.strategies.candidates import Search
+from pegbox.strategies.elsewhere import EVERY, FEWEST, Elsewhere, exhausted, somewhere_else
 from pegbox.strategies.evidence import Evidence, gather
 from pegbox.strategies.inheritance import Inheritance, inherit
 from pegbox.strategies.initial_design import design_size, fingerprint, initial_design, start_count
@@ -24,12 +27,12 @@ from pegbox.strategies.model import Model, learn
 from pegbox.strategies.recipe import DEFAULT, Recipe
 from pegbox.strategies.records import Observation, ParentHistory, Suggestion
 from pegbox.strategies.seeds import generator
-from pegbox.strategies.stall import EVERY, fresh_draws, stalled
 from pegbox.surrogate.kernel import Layout
+from pegbox.transfer.prior import Advice
 
 Floats = npt.NDArray[np.float64]
 
-_SEARCH, _FALLBACK, _FRESH = 4, 5, 6
+_SEARCH, _FALLBACK, _ELSEWHERE = 4, 5, 6
 #: The model speaks from this many observations on.
 _FEWEST = 2
 #: A candidate is called exploring where the deviation exceeds this share of the prior's.
@@ -110,11 +113,6 @@ def _suggest_one(question: _Question, memory: Memory) -> Suggestion:
             for row in initial_design(space, question.seed[0]):
                 if fingerprint(row) not in taken:
                     return Suggestion(space.decode(row), "initial design")
-    if question.seed[1] % EVERY == 0 and stalled(evidence.y, question.design):
-        draws = fresh_draws(space.encoding, question.tried, 64, generator(question.seed, _FRESH))
-        for row in draws:
-            if fingerprint(row) not in taken:
-                return Suggestion(space.decode(row), "exploring", warnings=tuple(warnings))
     if len(evidence.y) >= _FEWEST:
         for fitted in (True, False):
             try:
@@ -128,10 +126,71 @@ def _suggest_one(question: _Question, memory: Memory) -> Suggestion:
 
 
 def _by_model(question: _Question, taken: set[bytes], memory: Memory, fitted: bool) -> Suggestion:
+    """The best candidate of the model of all evidence, or now and then, when that one promises nothing, of another."""
+    advice = question.inherited.advice if fitted and question.inherited is not None else None
+    bold = fitted and is_bold(
+        question.seed[1],
+        question.own.y,
+        question.own.numbers,
+        question.space.encoding.categorical,
+        question.design,
+        question.recipe,
+    )
+    suggestion, noise = _best_of_model(question, taken, memory, fitted, advice=advice, bold=bold)
+    if not fitted or question.seed[1] % EVERY:
+        return suggestion
+    gain = suggestion.details.get("expected_improvement", math.inf)
+    if not exhausted(gain, noise, question.evidence.y, question.design):
+        return suggestion
+    return _away(question, taken, memory, bold) or suggestion
+
+
+def _away(question: _Question, taken: set[bytes], memory: Memory, bold: bool) -> Suggestion | None:
+    """The best candidate away from the best point in one column; None where there is none or its model fails."""
+    encoding, evidence = question.space.encoding, question.evidence
+    rng = generator(question.seed, _ELSEWHERE)
+    if not (encoding.levels > 1).any():
+        return None
+    region = somewhere_else(encoding, evidence.X[int(np.argmin(evidence.y))], rng)
+    part = region.part(evidence)
+    if len(part.y) >= FEWEST:
+        narrowed = replace(question, evidence=part)
+        try:
+            best, _ = _best_of_model(narrowed, taken, memory, True, bold=bold, within=region)
+            return replace(best, reason="exploring")
+        except _ERRORS:
+            return None
+    draws = encoding.from_cube(rng.random((256, encoding.dimension)))
+    fresh = (row for row in draws[region.holds(draws)] if fingerprint(row) not in taken)
+    row = next(fresh, None)
+    return None if row is None else Suggestion(question.space.decode(row), "exploring")
+
+
+def _best_of_model(
+    question: _Question,
+    taken: set[bytes],
+    memory: Memory,
+    fitted: bool,
+    *,
+    advice: Advice | None = None,
+    bold: bool = False,
+    within: Elsewhere | None = None,
+) -> tuple[Suggestion, float]:
+    """The best new candidate of one model, and the noise variance that the model was fitted with."""
     space, recipe = question.space, question.recipe
     layout = Layout(space.encoding.categorical)
-    advice = question.inherited.advice if fitted and question.inherited is not None else None
-    model = learn(question.evidence, layout, recipe, question.seed[0], memory, fitted=fitted, advice=advice)
+    model = learn(
+        question.evidence,
+        layout,
+        recipe,
+        question.seed[0],
+        memory,
+        fitted=fitted,
+        advice=advice,
+        bold=bold,
+        within=within,
+    )
+    noise = model.posteriors[0].kernel.noise
     good = model.X[np.argsort(model.mean, kind="stable")[: max(3, min(8, len(model.X) // 3))]]
     search = Search(space.encoding, recipe, generator(question.seed, _SEARCH))
     Z, score = search.maximise(model.ensemble, good)
@@ -139,8 +198,8 @@ def _by_model(question: _Question, taken: set[bytes], memory: Memory, fitted: bo
     for avoid, digits in ((near, _NEAR_DIGITS), (taken, 9)):
         for row, value in zip(Z, score, strict=True):
             if fingerprint(row, digits) not in avoid:
-                return _explain(question, model, row, float(value))
-    return _random(question, taken)
+                return _explain(question, model, row, float(value)), noise
+    return _random(question, taken), noise
 
 
 def _explain(question: _Question, model: Model, row: Floats, score: float) -> Suggestion:

@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -30,12 +31,21 @@ from pegbox.strategies.acquisition import (
     log_expected_improvement_gradient,
 )
 from pegbox.strategies.feasibility import Feasibility
-from pegbox.strategies.trust_region import TrustRegion
 from pegbox.surrogate.numerics import log_mean_exp
 from pegbox.surrogate.posterior import Posterior
 from pegbox.transfer.prior import AdvisedPosterior
 
 Floats = npt.NDArray[np.float64]
+
+
+class Region(Protocol):
+    """Where candidates may lie."""
+
+    def penalty(self, Z: Floats) -> Floats:
+        """0 for candidates (m, d) inside, very negative outside, (m,)."""
+
+    def box(self, Z: Floats) -> tuple[Floats, Floats]:
+        """Lower and upper bounds (m, d) within which each candidate may be improved continuously."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +72,7 @@ class Ensemble:
     opinions: tuple[Opinion, ...]
     numeric: npt.NDArray[np.bool_]
     feasibility: Feasibility | None = None
-    region: TrustRegion | None = None
+    region: Region | None = None
     interior: float = 0.0
 
     def score(self, Z: Floats) -> Floats:

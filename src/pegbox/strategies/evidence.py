@@ -5,6 +5,7 @@ symbol      meaning                                                             
 ==========  ==========================================================================  ==========
 X, y        codes and raw values of trials with a usable objective                      (n, d), (n,)
 censored    which of them were stopped before their end                                 (n,)
+numbers     which trial of its job each of them was                                     (n,)
 F           codes of trials that failed or reported no finite number                    (f, d)
 P           codes of pending trials                                                     (p, d)
 ==========  ==========================================================================  ==========
@@ -36,6 +37,7 @@ class Evidence:
     censored: Bools
     F: Floats
     P: Floats
+    numbers: npt.NDArray[np.int64]
 
     @property
     def points(self) -> Floats:
@@ -55,6 +57,7 @@ def gather(
         censored=np.array([seen.status == "stopped" for seen in good], dtype=bool),
         F=encode([seen.values for seen in bad]),
         P=encode([values for values in pending if _fits(space, values)]),
+        numbers=np.array([seen.number for seen in good], dtype=np.int64),
     )
 
 

@@ -91,6 +91,7 @@ class Inheritance:
             y=np.concatenate([first.y, evidence.y]),
             censored=np.concatenate([first.censored, evidence.censored]),
             F=np.vstack([first.F, evidence.F]),
+            numbers=np.concatenate([first.numbers, evidence.numbers]),
         )
 
 
@@ -200,4 +201,5 @@ def _join(space: Space, parents: Sequence[_Parent]) -> Evidence | None:
         np.zeros(len(chosen), dtype=bool),
         snap(np.vstack(failed)),
         np.empty((0, d)),
+        np.full(len(chosen), -1),
     )

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from pegbox.strategies.ensemble import Ensemble, Opinion
+from pegbox.strategies.ensemble import Ensemble, Opinion, Region
 from pegbox.strategies.evidence import Evidence
 from pegbox.strategies.feasibility import learn_feasibility
 from pegbox.strategies.memory import Memory
@@ -71,10 +71,13 @@ def learn(
     *,
     fitted: bool = True,
     advice: Advice | None = None,
+    bold: bool = False,
+    within: Region | None = None,
 ) -> Model:
     """The model of ``evidence``; with ``fitted`` false its hyperparameters are those of the prior.
 
-    ``advice`` of parents becomes its prior mean, as far as the evidence grants it.
+    ``advice`` of parents becomes its prior mean, as far as the evidence grants it. A ``bold`` model has a trend, and its
+    candidates may lie anywhere; with ``within`` they may lie there.
 
     Raises:
         NotPositiveDefinite: When a covariance matrix has no factor.
@@ -86,7 +89,9 @@ def learn(
     mean = np.zeros(len(rows))
     for member in recipe.members:
         if fitted:
-            theta = hyperparameters(evidence.X, evidence.y, layout, member, recipe, job_seed, memory, advice)
+            theta = hyperparameters(
+                evidence.X, evidence.y, layout, member, recipe, job_seed, memory, advice, bold
+            )
         else:
             theta = _prior_theta(layout, member)
         t = TRANSFORMS[member.transform](evidence.y)
@@ -100,9 +105,9 @@ def learn(
         posteriors.append(posterior)
         opinions.append(Opinion(with_pending, float(at_observed.min()), member.weight / total_weight))
     feasibility = learn_feasibility(evidence.X, evidence.F, layout)
-    region, interior = None, 0.0
+    region, interior = within, 0.0
     advised = any(isinstance(posterior, AdvisedPosterior) for posterior in posteriors)
-    if not advised and not recipe.follows_trends(layout.d):
+    if within is None and not advised and not bold:
         # Both stand in for knowledge of where good values lie: parents have it, and trends learn it.
         tried = np.vstack([evidence.X, evidence.F, evidence.P])
         region = trust_region(tried, layout.categorical, recipe.trust_radius)

@@ -33,9 +33,10 @@ class Recipe:
         uniform, local: Random candidates over the whole space and around the best observations.
         elite: How many candidates are improved further.
         ascent_iterations: Bound of the gradient ascent of the elite.
-        many: From the first number of columns on, and below the second, the surrogate has a trend and the search goes
-            to the bounds freely: the best values of some columns lie at a bound almost surely, and a corner is no
-            longer the exception. Still more columns have more trends than a usual job has observations.
+        several, many, most: With fewer than ``several`` columns no suggestion is bold (:mod:`pegbox.strategies.attitude`):
+            the few corners are soon known. From there on results decide. From ``many`` on all are: the best values of
+            some columns lie at a bound almost surely. From ``most`` on none is: so many columns have more trends than
+            a usual job has observations.
         trend: Typical logarithm of the trend's share b.
         trust_radius: Half-width of the first trust region.
         interior: How strongly early candidates are drawn from the bounds to the inside; fades as 1 / observations.
@@ -51,16 +52,20 @@ class Recipe:
     local: int = 512
     elite: int = 5
     ascent_iterations: int = 20
-    many: tuple[int, int] = (10, 30)
+    several: int = 7
+    many: int = 10
+    most: int = 30
     trend: float = -1.0
     trust_radius: float = 0.2
     interior: float = 10.0
     fit_limit: int = 150
     posterior_limit: int = 300
 
-    def follows_trends(self, columns: int) -> bool:
-        """Whether a space of so many columns is searched by trends instead of with caution about its bounds."""
-        return self.many[0] <= columns < self.many[1]
+    def fixed_attitude(self, columns: int) -> bool | None:
+        """Whether all suggestions in a space of so many columns are bold, or none; None where results decide."""
+        if self.several <= columns < self.many:
+            return None
+        return self.many <= columns < self.most
 
 
 DEFAULT = Recipe()

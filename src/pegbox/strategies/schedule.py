@@ -49,14 +49,15 @@ def hyperparameters(
     job_seed: int,
     memory: Memory,
     advice: Advice | None = None,
+    bold: bool = False,
 ) -> Floats:
     """``theta`` of one ensemble member for observations ``X`` (n, d) and raw values ``y`` (n,).
 
-    With ``advice`` it is fitted to what the parents leave unexplained.
+    With ``advice`` it is fitted to what the parents leave unexplained; ``bold`` gives the surrogate a trend.
     """
-    trend = recipe.trend if recipe.follows_trends(layout.d) else None
+    trend = recipe.trend if bold else None
     prior = default_prior(layout, length=member.length, noise=member.noise, trend=trend)
-    tag = repr((member, recipe, job_seed, layout.categorical.tolist())).encode()
+    tag = repr((member, recipe, job_seed, layout.categorical.tolist(), bold)).encode()
     if advice is not None:
         tag += advice.tag
 

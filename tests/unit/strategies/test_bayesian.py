@@ -243,14 +243,14 @@ def test_a_deviation_between_the_largest_doubles_is_finite() -> None:
     assert (sd >= 0).all()
 
 
-def test_many_columns_may_go_to_the_bounds() -> None:
-    """Ten columns have a trend instead of a trust region and a belief in the inside; nine and thirty the other way."""
-    for columns, free in ((9, False), (10, True), (30, False)):
+def test_a_bold_model_may_go_to_the_bounds() -> None:
+    """A bold model has a trend instead of a trust region and a belief in the inside; a cautious one the other way."""
+    for columns, free in ((3, False), (3, True), (12, True)):
         space = Space([ContinuousRange(f"x{i}", 0.0, 1.0, Scaling.LINEAR) for i in range(columns)])
         drawn = suggest("Random", space, (), (), 14, (5, 0), maximize=False)
         history = [Observation(i, one.values, sum(one.values.values())) for i, one in enumerate(drawn)]
         evidence = gather(space, history, (), False)
-        learnt = model.learn(evidence, Layout(space.encoding.categorical), DEFAULT, 0, Memory())
+        learnt = model.learn(evidence, Layout(space.encoding.categorical), DEFAULT, 0, Memory(), bold=free)
         assert (learnt.ensemble.region is None) == free
         assert (learnt.ensemble.interior == 0.0) == free
         assert (learnt.posteriors[0].kernel.trend > 0.0) == free

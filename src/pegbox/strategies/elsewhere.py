@@ -1,0 +1,97 @@
+"""Leaving a false basin: a look elsewhere when nothing is left to gain here.
+
+==========  ==========================================================================  ==========
+symbol      meaning                                                                     shape
+==========  ==========================================================================  ==========
+x*          the best observed point                                                     (d,)
+j           one column, drawn by lot                                                    ()
+gain        expected improvement of the best candidate, raw units                       ()
+spread      median of the initial design minus the best value, raw units                ()
+==========  ==========================================================================  ==========
+
+Where one parameter decides the basin, a model polishes a poor basin for ever: its values crowd together there, and what
+differs between worse basins is small beside what it believes of the good one. So while gain < 0.3 % of spread, every
+third suggestion is the best candidate of another model, conditioned only on the observations whose column j is away
+from that of x*, among candidates that are away from it as well, too. It starts from the best point of another basin and
+improves on that one, unimpressed by x*. A fit with much noise is excepted: there a small gain does not say that the
+basin is exhausted.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from pegbox.space import Encoding
+from pegbox.strategies.evidence import Evidence
+
+Floats = npt.NDArray[np.float64]
+Bools = npt.NDArray[np.bool_]
+
+EVERY = 3
+#: With fewer observations away from x* a draw by lot is as good as a model.
+FEWEST = 4
+_NEGLIGIBLE = 0.003
+_NOISY = 0.02
+_SMALL = 12
+_GAP = 0.2
+_OUTSIDE = -1e6
+
+
+@dataclass(frozen=True)
+class Elsewhere:
+    """All codes whose column ``column`` is away from ``at``: another level, or at least ``gap`` off.
+
+    A region of an ensemble, as the trust region is.
+    """
+
+    column: int
+    at: float
+    gap: float
+
+    def holds(self, Z: Floats) -> Bools:
+        """Which rows of ``Z`` (m, d) are in it, (m,)."""
+        distance = np.abs(Z[:, self.column] - self.at)
+        return np.asarray(distance > 1e-9 if self.gap == 0.0 else distance >= self.gap - 1e-9)
+
+    def penalty(self, Z: Floats) -> Floats:
+        """0 for candidates (m, d) inside, very negative outside, (m,)."""
+        return np.where(self.holds(Z), 0.0, _OUTSIDE)
+
+    def box(self, Z: Floats) -> tuple[Floats, Floats]:
+        """Lower and upper bounds (m, d) within which each candidate stays on its side."""
+        lower, upper = np.zeros_like(Z), np.ones_like(Z)
+        if self.gap:
+            above = Z[:, self.column] > self.at
+            lower[above, self.column] = min(self.at + self.gap, 1.0)
+            upper[~above, self.column] = max(self.at - self.gap, 0.0)
+        return lower, upper
+
+    def part(self, evidence: Evidence) -> Evidence:
+        """What of the evidence lies in it."""
+        rows = self.holds(evidence.X)
+        return replace(
+            evidence,
+            X=evidence.X[rows],
+            y=evidence.y[rows],
+            censored=evidence.censored[rows],
+            numbers=evidence.numbers[rows],
+            P=evidence.P[self.holds(evidence.P)],
+        )
+
+
+def somewhere_else(encoding: Encoding, best: Floats, rng: np.random.Generator) -> Elsewhere:
+    """Away from ``best`` (d,) in a column drawn by lot."""
+    column = int(rng.choice(np.nonzero(encoding.levels > 1)[0]))
+    small = bool(encoding.categorical[column] or encoding.levels[column] <= _SMALL)
+    return Elsewhere(column, float(best[column]), 0.0 if small else _GAP)
+
+
+def exhausted(gain: float, noise: float, y: Floats, design: int) -> bool:
+    """Whether a model with fitted ``noise`` variance expects next to nothing any more, after values ``y`` (n,)."""
+    if len(y) <= design or noise > _NOISY:
+        return False
+    half = 0.5 * y  # the difference of the largest doubles stays finite
+    return 0.5 * gain <= _NEGLIGIBLE * (float(np.median(half[:design])) - float(half.min()))
