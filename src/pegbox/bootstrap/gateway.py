@@ -24,8 +24,10 @@ from pathlib import Path
 from typing import Any
 
 from pegbox import __version__
+from pegbox.bootstrap.gateway_keys import GatewayKeys, in_memory
 from pegbox.bootstrap.home import PORT_RANGE, Home, boot_id, process_start, read_json, write_private
 from pegbox.errors import HomeError, PortTaken, ServerError
+from pegbox.ports.keys import Keys
 from pegbox.ports.routes import Drained
 
 _log = logging.getLogger("pegbox.server.gateway")
@@ -74,14 +76,16 @@ class GatewayRoutes:
     Args:
         home: The home.
         policy: How gateways are started.
+        keys: Master keys of which the gateway gets data keys.
 
     Raises:
         HomeError: No port can be chosen.
     """
 
-    def __init__(self, home: Home, policy: GatewayPolicy) -> None:
+    def __init__(self, home: Home, policy: GatewayPolicy, keys: Keys | None = None) -> None:
         self._home = home
         self._policy = policy
+        self._keys = GatewayKeys(keys)
         self._folder = home.path / "gateway"
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         port = _port(home, policy)
@@ -147,6 +151,10 @@ class GatewayRoutes:
             process.returncode = process.returncode or 0  # It is meant to outlive us.
 
     # Called by request threads.
+
+    def keys_changed(self) -> None:
+        """A key was made, enabled or disabled: the gateway is told what it may use now."""
+        self._wake()
 
     def ensure(self) -> str:
         """Return the gateway's address once one answers there, starting it if need be.
@@ -231,6 +239,7 @@ class GatewayRoutes:
     def _talk(self, connection: socket.socket, pid: int) -> None:
         """Pass on words in both directions until the gateway ends or we do."""
         told = -1
+        told_keys: Mapping[str, Any] | None = None
         heard = time.monotonic()
         greeted = False
         pending = b""
@@ -239,6 +248,11 @@ class GatewayRoutes:
             selector.register(self._waking, selectors.EVENT_READ)
             while not self._closing:
                 version = int(self._snapshot.get("version", 0))
+                keys = self._keys.message(self._snapshot)
+                if keys != told_keys:
+                    # Before the routes that need them.
+                    connection.sendall(_line(keys))
+                    told_keys = keys
                 if version != told:
                     connection.sendall(_line({"type": "routes", "version": version}))
                     told = version
@@ -255,18 +269,23 @@ class GatewayRoutes:
                         return
                     *lines, pending = (pending + data).split(b"\n")
                     for line in lines:
-                        self._take(json.loads(line))
+                        answer = self._take(json.loads(line))
+                        if answer is not None:
+                            connection.sendall(_line(answer))
                     greeted = greeted or bool(lines)
                 if not greeted and time.monotonic() - heard > WORD_SECONDS:
                     _log.error("the gateway (process %d) says nothing; it is killed", pid)
                     _kill(self._home, pid, signal.SIGKILL)
                     return
 
-    def _take(self, message: Mapping[str, Any]) -> None:
+    def _take(self, message: Mapping[str, Any]) -> Mapping[str, Any] | None:
+        """Act on a message of the gateway's; return the answer, if it asked something."""
         kind = message.get("type")
         if kind == "status":
             self._captures = message["captures"]
-            return
+            return None
+        if kind == "unwrap":
+            return self._keys.opened(message)
         version = int(message["version"])
         with self._lock:
             if kind == "applied":
@@ -279,6 +298,7 @@ class GatewayRoutes:
             self._left -= ended
         self._wanted = False
         self._tell(version, ended)
+        return None
 
     def _tell(self, version: int, instances: set[int]) -> None:
         if instances and self._sink is not None:
@@ -325,21 +345,24 @@ class GatewayRoutes:
         command = [sys.executable, "-m", "pegbox.gateway", "--home", str(self._home.path)]
         command += ["--control", str(self._socket_path), "--host", policy.host, "--port", str(self._port)]
         command += ["--capture-free", str(policy.capture_free_percent / 100), "--log-level", policy.log_level]
-        command += ["--idle-seconds", str(policy.idle_seconds)]
+        command += ["--idle-seconds", str(policy.idle_seconds), "--keys-on-stdin"]
         for name in policy.allowed_hosts:
             command += ["--allowed-host", name]
+        # With the process, so that it seals from its first request on.
+        keys = in_memory(_line(self._keys.message(self._snapshot)))
         try:
             self._process = subprocess.Popen(
                 command,
                 cwd=self._home.path,
                 env=_environment(),
-                stdin=subprocess.DEVNULL,
+                stdin=keys,
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
             )
         finally:
             os.close(log)
+            os.close(keys)
         self._started_at = time.monotonic()
         _log.info("the gateway is started (process %d)", self._process.pid)
 

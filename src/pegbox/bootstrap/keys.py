@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -31,14 +31,18 @@ class KeyAdministration:
 
     Args:
         keyring: The keys.
+        changed: Called when a key was made, enabled or disabled.
     """
 
-    def __init__(self, keyring: Keyring) -> None:
+    def __init__(self, keyring: Keyring, changed: Callable[[], None] = lambda: None) -> None:
         self._keyring = keyring
+        self._changed = changed
 
     def create(self, name: str, command: Sequence[str]) -> Mapping[str, Any]:
         """Make a key, or take the one that a command hands over."""
-        return self._shown(self._keyring.create(name, datetime.now(timezone.utc), command))
+        made = self._keyring.create(name, datetime.now(timezone.utc), command)
+        self._changed()
+        return self._shown(made)
 
     def list(self) -> Sequence[Mapping[str, Any]]:
         """Return what may be known of each key."""
@@ -46,7 +50,9 @@ class KeyAdministration:
 
     def enable(self, key: str, enabled: bool) -> Mapping[str, Any]:
         """Enable or disable a key."""
-        return self._shown(self._keyring.enable(key, enabled))
+        changed = self._keyring.enable(key, enabled)
+        self._changed()
+        return self._shown(changed)
 
     def open_data_key(self, key_id: str, wrapped: str) -> str:
         """Return the data key that opens one sealed file."""

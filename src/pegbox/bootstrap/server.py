@@ -208,6 +208,7 @@ def _serve_locked(
             capture_free_percent=settings.capture_free_percent,
             log_level=settings.log_level,
         ),
+        keyring,
     )
     engine = open_engine(stack, home, settings, secret, gateway, keyring)
     endpoint = S3Endpoint(home, credentials, host=settings.host, port=settings.s3_port)
@@ -370,7 +371,7 @@ def open_app(
                 engine,
                 PageTokens(derive(secret, "page tokens")),
                 control,
-                KeyAdministration(keyring),
+                KeyAdministration(keyring, gateway.keys_changed),
                 account=settings.account,
             ),
             verifier=Verifier(keys.get),

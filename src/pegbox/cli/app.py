@@ -231,13 +231,18 @@ def keys_enable(name: Annotated[str, typer.Argument(help="Name, id or ARN of a k
 @keys.command("open")
 @command
 def keys_open(
-    file: Annotated[Path, typer.Argument(help="A sealed file, such as a model.tar.gz.")],
+    file: Annotated[
+        Path, typer.Argument(help="A sealed file, such as a model.tar.gz, or a folder of such files.")
+    ],
     output: Annotated[Path, typer.Argument(help="Where its plaintext goes; must not exist.")],
+    part: Annotated[
+        bool, typer.Option("--part", help="Of a damaged file, write what stands before the damage.")
+    ] = False,
 ) -> None:
-    """Write the plaintext of a sealed file to a new file."""
+    """Write the plaintext of a sealed file to a new file, or of all sealed files of a folder to a new folder."""
     from pegbox.cli import key_commands
 
-    key_commands.open_file(file, output)
+    key_commands.open_files(file, output, part=part)
 
 
 @app.command("jobs")

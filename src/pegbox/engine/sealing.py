@@ -16,18 +16,19 @@ from pegbox.errors import PegboxError
 from pegbox.sealing import is_sealed, read_header
 
 
-def key_problems(parts: Parts, named: Mapping[str, str | None]) -> list[str]:
+def key_problems(parts: Parts, named: Mapping[str, str | None], *, in_memory: bool = True) -> list[str]:
     """Return what is wrong with the keys that a request names.
 
     Args:
         parts: The engine's parts.
         named: Key (or None) by the member that names it.
+        in_memory: Whether files have to lie on memory-backed storage.
     """
     problems = []
     for path, key in named.items():
         if not key:
             continue
-        if not parts.policy.memory_path:
+        if in_memory and not parts.policy.memory_path:
             problem: str | None = (
                 "this machine has no memory-backed storage (/dev/shm) where plaintext could lie; leave it out"
             )

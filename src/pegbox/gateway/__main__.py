@@ -30,6 +30,11 @@ def main() -> int:
         "--capture-free", type=float, default=FREE_SHARE, help="share of the disk below which capture pauses"
     )
     parser.add_argument("--idle-seconds", type=float, help="seconds without endpoints until the end")
+    parser.add_argument(
+        "--keys-on-stdin",
+        action="store_true",
+        help="standard input holds the server's first word on data keys",
+    )
     parser.add_argument("--log-level", default="info", help="least level that is logged")
     given = parser.parse_args()
     logging.basicConfig(
@@ -50,6 +55,7 @@ def main() -> int:
             home_id=hashlib.sha256(os.fsencode(os.path.realpath(home))).hexdigest()[:16],
             allowed_hosts=tuple(given.allowed_host),
             free_share=given.capture_free,
+            keys=sys.stdin.buffer.read() if given.keys_on_stdin else b"",
             idle_seconds=process.IDLE_SECONDS if given.idle_seconds is None else given.idle_seconds,
         )
         process.serve(place, process.as_facts(__version__, home))

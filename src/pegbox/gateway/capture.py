@@ -9,6 +9,9 @@ A record is handed to the operating system before its answer is sent, so ``kill 
 answered request; every ``SYNC_SECONDS`` files are synchronised, which bounds what a power cut can take. Files are closed after
 ``FILE_SECONDS`` or ``FILE_BYTES`` and moved, whole, to ``<destination>/<endpoint>/<variant>/yyyy/mm/dd/hh/``. What a dead gateway
 left is moved by the next one.
+
+Where the configuration names a key, each record is a chunk of a sealed file (:mod:`pegbox.sealing.records`), already in the
+spool. Without a data key for it nothing is recorded.
 """
 
 from __future__ import annotations
@@ -32,7 +35,9 @@ from typing import Any
 from pegbox.gateway.delivery import deliver, deliver_leftover, remove_if_empty, spooled
 from pegbox.gateway.files import write_durably
 from pegbox.gateway.invocation import Invocation
+from pegbox.gateway.seals import Seals
 from pegbox.gateway.snapshot import CaptureTarget, EndpointRoute
+from pegbox.sealing import DataKey, RecordSealer
 
 _log = logging.getLogger("pegbox.gateway.capture")
 
@@ -54,8 +59,12 @@ class _Spool:
     descriptor: int
     hour: int
     opened: float
+    #: Seals the records; None where they lie in the clear.
+    sealer: RecordSealer | None = None
     size: int = 0
     dirty: bool = False
+    #: Whether a record could not be written: a number of a sealed file's chunks is used once, so nothing may follow.
+    broken: bool = False
 
 
 class Capture:
@@ -63,27 +72,34 @@ class Capture:
 
     Args:
         folder: The spool.
+        seals: Data keys.
         free_share: Capture pauses while less than this share of a disk is free.
         now: The current time in seconds since the epoch.
     """
 
     def __init__(
-        self, folder: Path, *, free_share: float = FREE_SHARE, now: Callable[[], float] = time.time
+        self,
+        folder: Path,
+        seals: Seals,
+        *,
+        free_share: float = FREE_SHARE,
+        now: Callable[[], float] = time.time,
     ) -> None:
         self._folder = folder
+        self._seals = seals
         self._free_share = free_share
         self._now = now
         self._lock = threading.Lock()
-        self._spools: dict[tuple[int, str, str], _Spool] = {}
+        self._spools: dict[tuple[int, str, str, str | None], _Spool] = {}
         self._full: dict[str, str] = {}
 
     def wants(self, target: CaptureTarget | None) -> bool:
         """Whether the next invocation of an endpoint is to be captured."""
-        if target is None or target.key is not None or not (target.input or target.output):
+        if target is None or not (target.input or target.output):
             return False
         if target.sampling < 100 and random.random() * 100 >= target.sampling:
             return False
-        return target.path not in self._full
+        return not self._problem(target)
 
     def write(
         self,
@@ -103,13 +119,16 @@ class Capture:
             identity: The request's id.
         """
         target = route.capture
-        if target is None or target.path in self._full:
+        if target is None or self._problem(target):
+            return
+        data_key = self._seals.current(target.key) if target.key is not None else None
+        if target.key is not None and data_key is None:
             return
         now = self._now()
         record = encode_record(target, invocation, answer, identity, now)
         try:
             with self._lock:
-                self._append(self._spool(route, variant, target, now), record)
+                self._append(self._spool(route, variant, target, data_key, now), record)
         except OSError as error:
             self._pause(target.path, f"a record cannot be written: {error.strerror}")
 
@@ -120,10 +139,7 @@ class Capture:
             target = route.capture
             if target is None:
                 continue
-            if target.key is not None:
-                reason = "encrypted data capture is not offered by this version"
-            else:
-                reason = self._full.get(target.path, "")
+            reason = self._problem(target)
             told[name] = {"status": "Stopped" if reason else "Started", "reason": reason}
         return told
 
@@ -139,15 +155,15 @@ class Capture:
         with self._lock:
             for key, spool in list(self._spools.items()):
                 old = now - spool.opened >= FILE_SECONDS or spool.hour != int(now) // 3600
-                if all_files or old or spool.size >= FILE_BYTES:
+                if all_files or old or spool.broken or spool.size >= FILE_BYTES:
                     due.append(self._spools.pop(key))
-            dirty = [spool for spool in [*due, *self._spools.values()] if spool.dirty]
+            dirty = [spool for spool in self._spools.values() if spool.dirty]
             for spool in dirty:
                 spool.dirty = False
         for spool in dirty:
             self._sync(spool)
         for spool in due:
-            os.close(spool.descriptor)
+            self._close(spool)
             deliver(spool.folder, spool.name)
         self._look_at_space(routes)
 
@@ -167,41 +183,53 @@ class Capture:
                     with contextlib.suppress(OSError):
                         remove_if_empty(folder)
 
-    def _spool(self, route: EndpointRoute, variant: str, target: CaptureTarget, now: float) -> _Spool:
-        key = (route.id, variant, target.path)
+    def _spool(
+        self, route: EndpointRoute, variant: str, target: CaptureTarget, data_key: DataKey | None, now: float
+    ) -> _Spool:
+        key = (route.id, variant, target.path, target.key)
         spool = self._spools.get(key)
         hour = int(now) // 3600
-        if spool is not None and spool.hour == hour and spool.size < 2 * FILE_BYTES:
+        if spool is not None and spool.hour == hour and spool.size < 2 * FILE_BYTES and not spool.broken:
             return spool
         if spool is not None:
-            # The tender is late; what is closed here it finds as a leftover.
-            del self._spools[key]
-            self._sync(spool)
-            os.close(spool.descriptor)
+            # The tender is late, or the file is broken; what is closed here it finds as a leftover.
+            self._close(self._spools.pop(key))
         digest = hashlib.sha256(f"{variant}\0{target.path}".encode()).hexdigest()[:12]
         folder = self._folder / f"{route.id}-{digest}"
         if not (folder / "target.json").exists():
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             told = {"path": target.path, "endpoint": route.name, "variant": variant}
             write_durably(folder / "target.json", json.dumps(told).encode())
+        sealer = RecordSealer(data_key) if data_key is not None else None
         moment = time.strftime("%Y-%m-%d-%H-%M-%S", time.gmtime(now))
         name = f"{moment}-{int(now * 1000) % 1000:03d}-{uuid.uuid4()}.jsonl"
         descriptor = os.open(folder / name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o600)
         # Tells a gateway that takes over that this file is still written.
         fcntl.flock(descriptor, fcntl.LOCK_EX)
-        spool = self._spools[key] = _Spool(folder, name, descriptor, hour, now)
+        spool = self._spools[key] = _Spool(folder, name, descriptor, hour, now, sealer)
         return spool
 
     def _append(self, spool: _Spool, record: bytes) -> None:
+        if spool.sealer is not None:
+            record = (b"" if spool.size else spool.sealer.head) + spool.sealer.chunk(record)
         written = 0
         try:
             while written < len(record):
                 written += os.write(spool.descriptor, record[written:] if written else record)
         except OSError:
             os.ftruncate(spool.descriptor, spool.size)
+            spool.broken = spool.sealer is not None
             raise
         spool.size += written
         spool.dirty = True
+
+    def _close(self, spool: _Spool) -> None:
+        """Write what tells a sealed file's end, and close the file, synchronised."""
+        if spool.sealer is not None and spool.size and not spool.broken:
+            with contextlib.suppress(OSError):
+                os.write(spool.descriptor, spool.sealer.chunk(b"", last=True))
+        self._sync(spool)
+        os.close(spool.descriptor)
 
     def _sync(self, spool: _Spool) -> None:
         with contextlib.suppress(OSError):
@@ -226,6 +254,13 @@ class Capture:
                 del self._full[path]
         for path in [item for item in self._full if item not in paths]:
             del self._full[path]
+
+    def _problem(self, target: CaptureTarget) -> str:
+        """Return why nothing is recorded at the moment, or nothing."""
+        without_key = self._seals.problem(target.key) if target.key is not None else ""
+        if without_key:
+            return f"key {target.key}: {without_key}"
+        return self._full.get(target.path, "")
 
     def _pause(self, path: str, reason: str) -> None:
         if path not in self._full:

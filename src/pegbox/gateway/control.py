@@ -3,13 +3,16 @@
 ::
 
     server -> gateway   {"type": "routes", "version": n}   look at routes.json now
+                        {"type": "keys", "keys": {"<key>": data key}, "problems": {"<key>": why}}   seal with these, and no others
+                        {"type": "opened", "wrapped", "key": data key or null, "problem"}           the answer to "unwrap"
                         {"type": "end"}                    finish what is in flight and end
     gateway -> server   {"type": "applied", "version": n, "busy": [ids]}
                         {"type": "drained", "version": n, "instances": [ids]}
                         {"type": "status", "captures": {"<endpoint>": {"status", "reason"}}}
+                        {"type": "unwrap", "key": id, "wrapped"}   which data key is this?
 
 ``busy`` names instances that left the snapshot but still have requests in flight. Nothing here is needed for serving: the
-gateway also looks at the file by itself.
+gateway also looks at the file by itself. Keys never reach a disk: nothing that is said here is logged.
 """
 
 from __future__ import annotations
@@ -27,7 +30,7 @@ from typing import Any
 _log = logging.getLogger("pegbox.gateway")
 
 #: Longest line that is read.
-LINE_BYTES = 65536
+LINE_BYTES = 4 * 2**20
 #: A server that does not read is cut off when so much is kept for it.
 KEPT_BYTES = 2**20
 
@@ -38,6 +41,7 @@ class Control:
     Args:
         path: The socket.
         routes: Called when the server says that there are new routes.
+        keys: Called with a message of type ``keys`` or ``opened``.
         end: Called when the server says that the gateway is to end.
         greeting: Returns the messages for a server that connects.
     """
@@ -47,11 +51,13 @@ class Control:
         path: Path,
         *,
         routes: Callable[[], None],
+        keys: Callable[[Mapping[str, Any]], None],
         end: Callable[[], None],
         greeting: Callable[[], list[Mapping[str, Any]]],
     ) -> None:
         self._path = path
         self._routes = routes
+        self._keys = keys
         self._end = end
         self._greeting = greeting
         self._writers: set[asyncio.StreamWriter] = set()
@@ -100,22 +106,25 @@ class Control:
             for message in self._greeting():
                 self._write(writer, message)
             while line := await reader.readline():
-                self._take(line)
+                self.take(line)
         except (OSError, ValueError) as error:
             _log.warning("the server's connection ends: %s", error)
         finally:
             self._writers.discard(writer)
             writer.close()
 
-    def _take(self, line: bytes) -> None:
+    def take(self, line: bytes) -> None:
+        """Act on a message."""
         try:
             message = json.loads(line)
             kind = message["type"]
         except (ValueError, KeyError, TypeError):
-            _log.error("the server sent what is no message: %r", line[:200])
+            _log.error("the server sent what is no message (%d bytes)", len(line))
             return
         if kind == "routes":
             self._routes()
+        elif kind in ("keys", "opened"):
+            self._keys(message)
         elif kind == "end":
             self._end()
         else:

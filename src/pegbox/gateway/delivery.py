@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import fcntl
+import io
 import json
 import logging
 import os
@@ -12,6 +13,7 @@ import shutil
 from pathlib import Path
 
 from pegbox.gateway.files import make_folders, sync_folder, write_durably
+from pegbox.sealing import holds_records, length_of_whole_chunks
 
 _log = logging.getLogger("pegbox.gateway.capture")
 
@@ -72,9 +74,14 @@ def remove_if_empty(folder: Path) -> None:
 
 
 def _cut(file: Path) -> bool:
-    """Cut off an incomplete last record and drop lines that a power cut damaged; return whether a record is left."""
+    """Cut off an incomplete last record and drop lines that a power cut damaged; return whether a record is left.
+
+    Of a sealed file only the end is cut off: what is in it only its key shows.
+    """
     try:
         data = file.read_bytes()
+        if holds_records(data):
+            return _cut_sealed(file, data)
         lines = data.splitlines(keepends=True)
         whole = [line for line in lines if line.endswith(b"\n") and _is_json(line)]
         if not whole:
@@ -86,6 +93,18 @@ def _cut(file: Path) -> bool:
     except OSError as error:
         _log.error("captured data %s cannot be read: %s", file, error)
         return False
+
+
+def _cut_sealed(file: Path, data: bytes) -> bool:
+    length = length_of_whole_chunks(io.BytesIO(data))
+    if length == 0:
+        file.unlink()
+        return False
+    if length != len(data):
+        with file.open("rb+") as stream:
+            stream.truncate(length)
+            os.fsync(stream.fileno())
+    return True
 
 
 def _is_json(line: bytes) -> bool:

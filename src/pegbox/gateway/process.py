@@ -16,7 +16,7 @@ import socket
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -31,6 +31,7 @@ from pegbox.gateway.files import write_durably
 from pegbox.gateway.metrics import Metrics
 from pegbox.gateway.queued import AsyncQueue
 from pegbox.gateway.routing import Table
+from pegbox.gateway.seals import Seals
 from pegbox.gateway.snapshot import SnapshotError, parse_snapshot
 from pegbox.wire.addressing import LOOPBACK_NAMES
 from pegbox.wire.sigv4 import Verifier
@@ -67,6 +68,7 @@ class Place:
         allowed_hosts: Names besides the loopback ones that Host may carry.
         free_share: Data capture pauses while less than this share of a disk is free.
         idle_seconds: Seconds without endpoints after which the gateway ends.
+        keys: The server's first word on data keys, as a line of the control socket; or nothing.
     """
 
     home: Path
@@ -78,6 +80,7 @@ class Place:
     allowed_hosts: Sequence[str] = ()
     free_share: float = FREE_SHARE
     idle_seconds: float = IDLE_SECONDS
+    keys: bytes = field(default=b"", repr=False)
 
 
 class Gateway:
@@ -100,9 +103,15 @@ class Gateway:
         self._metrics = Metrics(self._folder / "metrics")
         self._table = Table(time.monotonic, self._drained)
         dispatcher = Dispatcher(self._table, self._metrics, max_answer=BODY_BYTES)
-        self._capture = Capture(self._folder / "capture", free_share=place.free_share)
+        self._seals = Seals(self._ask_for_key)
+        self._capture = Capture(self._folder / "capture", self._seals, free_share=place.free_share)
         self._queue = AsyncQueue(
-            self._folder / "async", place.home / "buckets", self._table, dispatcher, self._threads
+            self._folder / "async",
+            place.home / "buckets",
+            self._table,
+            dispatcher,
+            self._seals,
+            self._threads,
         )
         keys = Keys(place.home / "credentials.json")
         exchange = Exchange(
@@ -117,8 +126,14 @@ class Gateway:
         )
         self._front = Front(exchange, max_body=BODY_BYTES)
         self._control = Control(
-            place.control, routes=self._look, end=self.end, greeting=lambda: [self._applied(), self._status()]
+            place.control,
+            routes=self._look,
+            keys=self._take_keys,
+            end=self.end,
+            greeting=lambda: [self._applied(), self._status()],
         )
+        if place.keys:
+            self._control.take(place.keys)
 
     def end(self) -> None:
         """Finish what is in flight and end."""
@@ -245,6 +260,16 @@ class Gateway:
         self._queue.look()
         self._control.tell(self._applied())
         self._tell_captures()
+
+    def _take_keys(self, message: Mapping[str, Any]) -> None:
+        if message["type"] == "opened":
+            self._seals.take_opened(message)
+            return
+        self._seals.take(message)
+        self._tell_captures()
+
+    def _ask_for_key(self, key_id: str, wrapped: str) -> None:
+        self._control.tell({"type": "unwrap", "key": key_id, "wrapped": wrapped})
 
     def _applied(self) -> dict[str, Any]:
         return {"type": "applied", "version": self._table.snapshot.version, "busy": self._table.busy}

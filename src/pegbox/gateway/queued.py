@@ -2,10 +2,11 @@
 
 ::
 
-    <folder>/<endpoint row id>/<time>-<uuid>.json    one invocation that waits or runs, with its inline body if it has one
+    <folder>/<endpoint row id>/<time>-<uuid>.json    one invocation that waits or runs, with its inline body if it has one;
+                                                     sealed where the configuration names a key, as its result is
 
 The file goes after the result is there. A gateway that starts sends again what it finds, so an invocation may reach a model
-server twice, but its result is written by rename, to the same name.
+server twice, but its result is written by rename, to the same name. What is sealed waits while its key cannot be used.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import contextlib
+import io
 import json
 import logging
 import os
@@ -32,7 +34,17 @@ from pegbox.gateway.dispatch import Dispatcher
 from pegbox.gateway.files import make_folders, write_durably
 from pegbox.gateway.invocation import Invocation, Operation
 from pegbox.gateway.routing import Endpoint, Table
+from pegbox.gateway.seals import UNTOLD, KeyRefused, Seals
 from pegbox.gateway.snapshot import AsyncTarget
+from pegbox.sealing import (
+    DataKey,
+    SealError,
+    WrongKey,
+    holds_records,
+    open_whole,
+    read_records_header,
+    seal_records,
+)
 from pegbox.wire.http import Response
 
 _log = logging.getLogger("pegbox.gateway.async")
@@ -63,6 +75,8 @@ class Queued:
     ttl_seconds: int
     output_path: str
     failure_path: str | None
+    #: Name of the master key that seals what is written, or None.
+    key: str | None = None
 
 
 class AsyncQueue:
@@ -73,6 +87,7 @@ class AsyncQueue:
         buckets: Folder of the server's buckets, in which inputs are looked for.
         table: The endpoints.
         dispatcher: Sends them.
+        seals: Data keys.
         threads: Where files are read and written.
         now: The current time in seconds since the epoch.
     """
@@ -83,6 +98,7 @@ class AsyncQueue:
         buckets: Path,
         table: Table,
         dispatcher: Dispatcher,
+        seals: Seals,
         threads: Threads,
         now: Callable[[], float] = time.time,
     ) -> None:
@@ -90,10 +106,13 @@ class AsyncQueue:
         self._buckets = buckets
         self._table = table
         self._dispatcher = dispatcher
+        self._seals = seals
         self._threads = threads
         self._now = now
         self._waiting: dict[int, deque[Path]] = {}
         self._running: dict[int, set[asyncio.Task[None]]] = {}
+        #: Keys without which something could not be written, told once.
+        self._told: set[str] = set()
         self._ending = False
 
     @property
@@ -133,7 +152,7 @@ class AsyncQueue:
 
         Raises:
             ValidationError: The endpoint is not asynchronous or the input cannot be used.
-            ServiceUnavailable: Too many wait, or the disk is full.
+            ServiceUnavailable: Too many wait, the disk is full, or what waits cannot be sealed.
         """
         endpoint = self._table.answering(invocation.endpoint)
         target = endpoint.route.asynchronous
@@ -148,6 +167,11 @@ class AsyncQueue:
         if len(waiting) >= WAITING:
             raise ServiceUnavailable(
                 f"Endpoint {invocation.endpoint} has {WAITING} asynchronous invocations waiting."
+            )
+        data_key = self._seals.current(target.key) if target.key is not None else None
+        if target.key is not None and data_key is None:
+            raise ServiceUnavailable(
+                f"The invocation cannot be stored: key {target.key}: {self._seals.problem(target.key)}."
             )
         inference_id = invocation.inference_id or str(uuid.uuid4())
         name, failure_name = _names(invocation)
@@ -167,11 +191,12 @@ class AsyncQueue:
             failure_path=f"{target.failure_path.rstrip('/')}/{encode_key(failure_name)}"
             if target.failure_path
             else None,
+            key=target.key,
         )
         file = self._folder / str(key) / f"{time.time_ns():020d}-{uuid.uuid4()}.json"
         loop = asyncio.get_running_loop()
         try:
-            await loop.run_in_executor(self._threads, _store, file, queued)
+            await loop.run_in_executor(self._threads, _store, file, queued, data_key)
         except OSError as error:
             raise ServiceUnavailable(f"The invocation cannot be stored: {error.strerror}.") from error
         self._waiting.setdefault(key, deque()).append(file)
@@ -231,11 +256,18 @@ class AsyncQueue:
         """Work off one invocation and remove its file."""
         loop = asyncio.get_running_loop()
         try:
-            queued = await loop.run_in_executor(self._threads, _load, file)
-        except (OSError, ValueError, TypeError) as error:
+            data = await loop.run_in_executor(self._threads, file.read_bytes)
+            queued = _parse(data, self._key_of(data))
+        except (OSError, ValueError, TypeError, SealError, WrongKey) as error:
             _log.error("%s cannot be read: %s", file, error)
             with contextlib.suppress(OSError):
                 file.replace(file.with_suffix(".unreadable"))
+            return
+        except KeyRefused as error:
+            # Others may be of another key: they have their turn first.
+            self._tell_once(f"{file.parent.name}: invocations wait for their key: {error}")
+            await asyncio.sleep(AGAIN_SECONDS)
+            self._waiting.setdefault(int(file.parent.name), deque()).append(file)
             return
         while True:
             try:
@@ -257,29 +289,77 @@ class AsyncQueue:
                 words = f"The input cannot be read: {error.strerror}."
                 result = (queued.failure_path or "", words.encode())
             if result[0] == queued.failure_path or not result[0]:
-                _log.warning("%s: %s", queued.identity, result[1].decode()[:500])
-            if await self._finish(file, *result):
-                return
-            await asyncio.sleep(AGAIN_SECONDS)
+                words = result[1].decode()[:500] if queued.key is None else "it failed; the reason is sealed"
+                _log.warning("%s: %s", queued.identity, words)
+            while not await self._finish(file, queued, data, *result):
+                await asyncio.sleep(AGAIN_SECONDS)
+            return
 
-    async def _finish(self, file: Path, path: str, data: bytes) -> bool:
+    async def _finish(self, file: Path, queued: Queued, stored: bytes, path: str, result: bytes) -> bool:
         """Write a result and remove the invocation; return whether that was possible."""
         loop = asyncio.get_running_loop()
         try:
-            await loop.run_in_executor(self._threads, _conclude, file, path, data)
+            data_key = self._sealing_key(queued, stored)
+            await loop.run_in_executor(self._threads, _conclude, file, path, result, data_key)
             return True
         except OSError as error:
             _log.error("the result %s cannot be written: %s", path, error)
             return False
+        except KeyRefused as error:
+            self._tell_once(f"results wait for key {queued.key}: {error}")
+            gone = queued.endpoint not in self._table.snapshot.endpoints
+            if gone and str(error) != UNTOLD:
+                await loop.run_in_executor(self._threads, _conclude, file, "", b"", None)
+                return True
+            return False
+
+    def _sealing_key(self, queued: Queued, stored: bytes) -> DataKey | None:
+        """Return the data key that seals an invocation's result, or None where it is not to be sealed.
+
+        Raises:
+            KeyRefused: It cannot be sealed now.
+        """
+        if queued.key is None:
+            return None
+        # The server names no keys of endpoints that are gone, but opens what they sealed.
+        return self._seals.current(queued.key) or self._key_of(stored)
+
+    def _key_of(self, data: bytes) -> DataKey | None:
+        """Return the data key that opens a stored invocation, or None for one that is not sealed.
+
+        Raises:
+            KeyRefused: The server has not opened it, or does not.
+            SealError: It is damaged.
+        """
+        if not holds_records(data):
+            return None
+        header = read_records_header(io.BytesIO(data))
+        found = self._seals.opened(header.key_id, header.wrapped)
+        if found is None:
+            raise KeyRefused(UNTOLD)
+        return found
+
+    def _tell_once(self, words: str) -> None:
+        if words not in self._told:
+            self._told.add(words)
+            _log.warning("%s", words)
 
     def _give_up(self, key: int) -> None:
-        """The endpoint is gone or no longer asynchronous: what waits for it fails."""
+        """The endpoint is gone or no longer asynchronous: what waits for it fails, silently where its key cannot be used."""
         waiting = self._waiting.pop(key, deque())
         for file in waiting:
-            with contextlib.suppress(OSError, ValueError, TypeError):
-                queued = _load(file)
-                words = f"Endpoint {queued.endpoint} was deleted before the invocation was sent."
-                _conclude(file, queued.failure_path or "", words.encode())
+            with contextlib.suppress(OSError, ValueError, TypeError, SealError, WrongKey):
+                data = file.read_bytes()
+                try:
+                    queued = _parse(data, self._key_of(data))
+                    data_key = self._sealing_key(queued, data)
+                    words = f"Endpoint {queued.endpoint} was deleted before the invocation was sent."
+                    _conclude(file, queued.failure_path or "", words.encode(), data_key)
+                except KeyRefused as error:
+                    if str(error) == UNTOLD:
+                        self._waiting.setdefault(key, deque()).append(file)
+                    else:
+                        file.unlink()
 
 
 def _names(invocation: Invocation) -> tuple[str, str]:
@@ -303,13 +383,14 @@ def _accepted(
     return Response(202, tuple(headers), json.dumps({"InferenceId": inference_id}).encode())
 
 
-def _store(file: Path, queued: Queued) -> None:
+def _store(file: Path, queued: Queued, data_key: DataKey | None) -> None:
     make_folders(file.parent)
-    write_durably(file, json.dumps(asdict(queued)).encode())
+    data = json.dumps(asdict(queued)).encode()
+    write_durably(file, data if data_key is None else seal_records(data, data_key))
 
 
-def _load(file: Path) -> Queued:
-    return Queued(**json.loads(file.read_bytes()))
+def _parse(data: bytes, data_key: DataKey | None) -> Queued:
+    return Queued(**json.loads(data if data_key is None else open_whole(data, data_key.plain)))
 
 
 def _body(queued: Queued) -> bytes:
@@ -318,10 +399,10 @@ def _body(queued: Queued) -> bytes:
     return base64.b64decode(queued.body or "")
 
 
-def _conclude(file: Path, path: str, data: bytes) -> None:
+def _conclude(file: Path, path: str, data: bytes, data_key: DataKey | None) -> None:
     if path:
         make_folders(Path(path).parent)
-        write_durably(Path(path), data)
+        write_durably(Path(path), data if data_key is None else seal_records(data, data_key))
     file.unlink(missing_ok=True)
 
 

@@ -49,8 +49,8 @@ class CaptureTarget:
     path: str
     csv_types: frozenset[str]
     json_types: frozenset[str]
-    #: How it is to be encrypted; None where it is not.
-    key: Mapping[str, Any] | None = None
+    #: Name of the master key that seals it; None where it lies in the clear.
+    key: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +63,8 @@ class AsyncTarget:
     failure_path: str | None
     #: Invocations that an instance is sent at a time.
     max_concurrent: int
+    #: Name of the master key that seals what waits and what is answered; None where it lies in the clear.
+    key: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -159,7 +161,7 @@ def _capture(data: Mapping[str, Any]) -> CaptureTarget:
         path=str(data["path"]),
         csv_types=frozenset(str(item).lower() for item in data.get("csv_types") or ()),
         json_types=frozenset(str(item).lower() for item in data.get("json_types") or ()),
-        key=data.get("key"),
+        key=str(data["key"]) if data.get("key") else None,
     )
 
 
@@ -171,4 +173,5 @@ def _asynchronous(data: Mapping[str, Any]) -> AsyncTarget:
         failure_uri=str(failure) if failure else None,
         failure_path=str(data["failure_path"]) if failure else None,
         max_concurrent=max(1, int(data.get("max_concurrent") or 1)),
+        key=str(data["key"]) if data.get("key") else None,
     )

@@ -14,30 +14,22 @@ associated data of each. A file always has at least one chunk, the last, which m
 
 from __future__ import annotations
 
-import json
 import os
 import struct
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
-from pegbox.errors import PegboxError
 from pegbox.sealing.envelope import DataKey, WrongKey, aead
+from pegbox.sealing.heads import TAG_BYTES, SealError, damaged, make_head, read_full, read_head
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 MAGIC = b"PEGBOX SEALED 1\n"
 CHUNK_BYTES = 64 * 1024
-TAG_BYTES = 16
 _PREFIX_BYTES = 7
-#: No header that we write comes near this.
-_MAX_HEADER_BYTES = 4096
 _MAX_CHUNK_BYTES = 16 * 2**20
-
-
-class SealError(PegboxError):
-    """A sealed file is damaged, cut off or no sealed file at all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,13 +61,12 @@ def seal(source: IO[bytes], target: IO[bytes], key: DataKey) -> None:
     """
     prefix = os.urandom(_PREFIX_BYTES)
     head = {"key": key.key_id, "wrapped": key.wrapped.hex(), "prefix": prefix.hex(), "chunk": CHUNK_BYTES}
-    text = json.dumps(head).encode()
-    raw = MAGIC + struct.pack(">I", len(text)) + text
+    raw = make_head(MAGIC, head)
     target.write(raw)
     cipher = aead(key.plain)
-    number, piece = 0, _read_full(source, CHUNK_BYTES)
+    number, piece = 0, read_full(source, CHUNK_BYTES)
     while True:
-        following = _read_full(source, CHUNK_BYTES) if len(piece) == CHUNK_BYTES else b""
+        following = read_full(source, CHUNK_BYTES) if len(piece) == CHUNK_BYTES else b""
         last = not following
         target.write(cipher.encrypt(_nonce(prefix, number, last), piece, raw))
         if last:
@@ -111,24 +102,19 @@ def read_header(source: IO[bytes]) -> SealedHeader:
     Raises:
         SealError: This is no sealed file, or its header is damaged.
     """
-    begin = _read_full(source, len(MAGIC) + 4)
-    if len(begin) != len(MAGIC) + 4 or not begin.startswith(MAGIC):
-        raise SealError("this is no sealed file")
-    (length,) = struct.unpack(">I", begin[len(MAGIC) :])
-    text = _read_full(source, min(length, _MAX_HEADER_BYTES))
+    head, raw = read_head(source, MAGIC)
     try:
-        head = json.loads(text)
         header = SealedHeader(
             str(head["key"]),
             bytes.fromhex(head["wrapped"]),
             bytes.fromhex(head["prefix"]),
             int(head["chunk"]),
-            begin + text,
+            raw,
         )
     except (ValueError, KeyError, TypeError) as error:
-        raise SealError("the header of this sealed file is damaged") from error
+        raise damaged() from error
     if len(header.prefix) != _PREFIX_BYTES or not 0 < header.chunk <= _MAX_CHUNK_BYTES:
-        raise SealError("the header of this sealed file is damaged")
+        raise damaged()
     return header
 
 
@@ -148,7 +134,7 @@ class Unsealer:
         self._header = header
         self._cipher: AESGCM = aead(plain)
         self._number = 0
-        self._ahead = _read_full(source, header.chunk + TAG_BYTES)
+        self._ahead = read_full(source, header.chunk + TAG_BYTES)
         self._buffer = b""
         self._ended = False
 
@@ -177,7 +163,7 @@ class Unsealer:
 
         sealed = self._ahead
         full = len(sealed) == self._header.chunk + TAG_BYTES
-        self._ahead = _read_full(self._source, self._header.chunk + TAG_BYTES) if full else b""
+        self._ahead = read_full(self._source, self._header.chunk + TAG_BYTES) if full else b""
         self._ended = not self._ahead
         try:
             nonce = _nonce(self._header.prefix, self._number, self._ended)
@@ -209,15 +195,3 @@ def unseal(source: IO[bytes], target: IO[bytes], plain: bytes) -> None:
 
 def _nonce(prefix: bytes, number: int, last: bool) -> bytes:
     return prefix + struct.pack(">I?", number, last)
-
-
-def _read_full(source: IO[bytes], size: int) -> bytes:
-    """Read ``size`` bytes, fewer only at the end, whatever the stream hands out at a time."""
-    pieces: list[bytes] = []
-    while size > 0:
-        piece = source.read(size)
-        if not piece:
-            break
-        pieces.append(piece)
-        size -= len(piece)
-    return b"".join(pieces)

@@ -151,15 +151,3 @@ def test_what_cannot_be_delivered_waits(rig: GatewayRig, tmp_path: Path) -> None
     eventually(lambda: records(out), "the record is delivered")
     assert base64.b64decode(records(out)[0]["captureData"]["endpointInput"]["data"]) == b"kept"
     eventually(lambda: not list((rig.home / "gateway" / "capture").iterdir()), "the spool is empty")
-
-
-def test_encrypted_capture_is_not_written_in_the_clear(rig: GatewayRig, tmp_path: Path) -> None:
-    """A capture configuration with a key that this version cannot use writes nothing and says so."""
-    rig.publish({"e": endpoint(rig.model(), capture=target(tmp_path / "out", key={"id": "k"}))})
-    rig.start()
-    rig.client().invoke_endpoint(EndpointName="e", Body=b"secret")
-    with rig.word() as word:
-        told = word.wait(lambda message: message["type"] == "status")
-    assert told["captures"]["e"]["status"] == "Stopped"
-    rig.end()
-    assert records(tmp_path / "out") == []

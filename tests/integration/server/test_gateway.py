@@ -7,6 +7,7 @@ import os
 import signal
 import time
 from collections.abc import Iterator
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +17,11 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
+from pegbox.artifacts.keyring import Keyring
 from pegbox.bootstrap.gateway import GatewayPolicy, GatewayRoutes, living_gateway
 from pegbox.bootstrap.home import Home, process_start
 from pegbox.ports.routes import Drained
+from pegbox.sealing import read_records_header
 from pegbox.testing.gateway_rig import ModelServer, endpoint, eventually
 
 
@@ -29,6 +32,7 @@ class Beside:
         self.home = Home(folder / "home")
         self.home.prepare()
         self.home.make_credentials("us-east-1")
+        self.keyring = Keyring(folder / "keyring.json")
         self.drained: list[Drained] = []
         self.models: list[ModelServer] = []
         self.version = 0
@@ -36,7 +40,7 @@ class Beside:
 
     def open(self, **policy: Any) -> GatewayRoutes:
         """Return what a server that starts would have."""
-        self.routes = GatewayRoutes(self.home, GatewayPolicy(**policy))
+        self.routes = GatewayRoutes(self.home, GatewayPolicy(**policy), self.keyring)
         self.routes.open(self.drained.append)
         return self.routes
 
@@ -183,6 +187,50 @@ def test_a_port_in_use_is_told(tmp_path: Path) -> None:
             )
         finally:
             beside.close()
+
+
+def test_keys_come_with_the_process_and_follow_the_keyring(beside: Beside) -> None:
+    """A gateway seals its first request, is told of a key that is disabled and enabled; no file of the home holds a data key."""
+    out = beside.home.path / "out"
+    capture = {
+        "sampling": 100, "input": True, "output": False, "destination": "s3://b/c", "path": str(out),
+        "csv_types": [], "json_types": [], "key": "alias/k",
+    }  # fmt: skip
+    beside.keyring.create("k", datetime.now(timezone.utc))
+
+    def status() -> Any:
+        return beside.routes.status()["captures"].get("e", {})
+
+    def spooled() -> int:
+        return len(list((beside.home.path / "gateway" / "capture").rglob("*.jsonl"))) + len(
+            list(out.rglob("*.jsonl"))
+        )
+
+    beside.publish({"e": endpoint(beside.model(), capture=capture)})
+    beside.invoke()
+    eventually(lambda: spooled() == 1, "the first request is captured")
+    first = beside.pid()
+    eventually(lambda: status().get("status") == "Started", "capture is on")
+    beside.keyring.enable("k", False)
+    beside.routes.keys_changed()
+    eventually(lambda: "the key is disabled" in status()["reason"], "capture pauses")
+    beside.keyring.enable("k", True)
+    beside.routes.keys_changed()
+    eventually(lambda: status()["status"] == "Started", "capture goes on")
+    os.kill(first, signal.SIGKILL)
+    beside.invoke()
+    assert beside.pid() != first
+    eventually(lambda: spooled() == 2, "the first request of the next gateway is captured")
+    for file in [*out.rglob("*.jsonl"), *(beside.home.path / "gateway" / "capture").rglob("*.jsonl")]:
+        with file.open("rb") as stream:
+            header = read_records_header(stream)
+        plain = beside.keyring.unwrap(header.key_id, header.wrapped).plain
+        assert not any(
+            word in path.read_bytes()
+            for path in beside.home.path.rglob("*")
+            if path.is_file()
+            for word in (plain, plain.hex().encode())
+        )
 
 
 def test_one_address_serves_invocations_too(server: Any) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 from pathlib import Path
@@ -12,7 +13,9 @@ import pytest
 from pegbox.gateway.capture import Capture
 from pegbox.gateway.invocation import Invocation, Operation
 from pegbox.gateway.metrics import Metrics
+from pegbox.gateway.seals import Seals
 from pegbox.gateway.snapshot import EndpointRoute, SnapshotError, parse_snapshot
+from pegbox.sealing import DataKey, Opened, new_data_key, open_records
 from pegbox.testing.gateway_rig import endpoint
 
 
@@ -68,14 +71,16 @@ def test_metrics_of_a_minute_add_up(tmp_path: Path) -> None:
 class Recorder:
     """A capture with a clock of its own."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, key: DataKey | None = None) -> None:
         self.now = 1_800_000_000.0
         self.spool = folder / "spool"
         self.out = folder / "out"
-        self.capture = Capture(self.spool, free_share=0.0, now=lambda: self.now)
+        seals = Seals(lambda key_id, wrapped: None)
+        seals.take({"keys": {"k": key.to_json()} if key is not None else {}, "problems": {}})
+        self.capture = Capture(self.spool, seals, free_share=0.0, now=lambda: self.now)
         target = {
             "sampling": 100, "input": True, "output": True, "destination": "s3://b/c", "path": str(self.out),
-            "csv_types": ["text/csv"], "json_types": [], "key": None,
+            "csv_types": ["text/csv"], "json_types": [], "key": "k" if key is not None else None,
         }  # fmt: skip
         data = {"version": 1, "region": "r", "account": "a", "endpoints": {"e": endpoint(capture=target)}}
         self.routes = parse_snapshot(json.dumps(data).encode()).endpoints
@@ -146,6 +151,38 @@ def test_a_full_disk_pauses_capture_and_leaves_whole_records(
     recorder.capture.tend(recorder.routes, all_files=True)
     (file,) = recorder.out.rglob("*.jsonl")
     assert [json.loads(line)["eventVersion"] for line in file.read_text().splitlines()] == ["0", "0"]
+
+
+def test_a_sealed_file_that_could_not_be_written_is_ended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No number of a sealed file's chunks is used twice: after a failed write the file ends, whole so far, and another begins."""
+    key = new_data_key(bytes(32), "id")
+    recorder = Recorder(tmp_path, key)
+    recorder.record(b"first")
+    real = os.write
+    written: list[bytes] = []
+
+    def full(descriptor: int, data: bytes) -> int:
+        if not written:
+            written.append(data)
+            return real(descriptor, data[:10])
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "write", full)
+    recorder.record(b"lost")
+    monkeypatch.undo()
+    assert "No space left" in recorder.capture.status(recorder.routes)["e"]["reason"]
+    recorder.capture.tend(recorder.routes)
+    recorder.record(b"second")
+    recorder.capture.tend(recorder.routes, all_files=True)
+    found = {}
+    for file in recorder.out.rglob("*.jsonl"):
+        target = io.BytesIO()
+        with file.open("rb") as source:
+            opened = open_records(source, target, key.plain)
+        found[json.loads(target.getvalue())["captureData"]["endpointInput"]["data"]] = opened
+    assert found == {"first": Opened(1, False), "second": Opened(2, True)}
 
 
 def test_records_are_synchronised_each_second(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -85,6 +85,11 @@ def admit_config(parts: Parts, request: Mapping[str, Any]) -> None:
             )
     problems += key_problems(parts, {"KmsKeyId": request.get("KmsKeyId")})
     output = (request.get("AsyncInferenceConfig") or {}).get("OutputConfig") or {}
+    sealed = {
+        "DataCaptureConfig.KmsKeyId": (capture or {}).get("KmsKeyId"),
+        "AsyncInferenceConfig.OutputConfig.KmsKeyId": output.get("KmsKeyId"),
+    }
+    problems += key_problems(parts, sealed, in_memory=False)
     for name in ("S3OutputPath", "S3FailurePath"):
         if output.get(name):
             problems += _output(parts, output[name], f"AsyncInferenceConfig.OutputConfig.{name}")

@@ -11,7 +11,6 @@ from typing import Any
 from pegbox.engine.outcome_table import Outcome, Row, Scope
 
 _LATER = "this version does not offer it; leave it out"
-_KEYS = "leave it out; what the gateway writes is not sealed yet (models and training outputs are)"
 _NETWORK = "leave it out; programs use this machine's network"
 _HERE = "model servers run on this machine"
 _ONE_CONTAINER = "give one container: pipelines and multi-container models are not offered"
@@ -129,9 +128,9 @@ _CONFIG: tuple[Row, ...] = (
         "AsyncInferenceConfig.OutputConfig",
         "AsyncInferenceConfig.OutputConfig.S3OutputPath",
         "AsyncInferenceConfig.OutputConfig.S3FailurePath",
+        "DataCaptureConfig.KmsKeyId",
+        "AsyncInferenceConfig.OutputConfig.KmsKeyId",
     ),
-    _refused("config", "DataCaptureConfig.KmsKeyId", _KEYS, bool, "any key"),
-    _refused("config", "AsyncInferenceConfig.OutputConfig.KmsKeyId", _KEYS, bool, "any key"),
     _refused(
         "config",
         "AsyncInferenceConfig.OutputConfig.NotificationConfig",

@@ -117,7 +117,7 @@ def _capture(parts: Parts, capture: Mapping[str, Any] | None) -> dict[str, Any] 
         "path": parts.artifacts.locate(capture["DestinationS3Uri"]),
         "csv_types": list(types.get("CsvContentTypes") or ()),
         "json_types": list(types.get("JsonContentTypes") or ()),
-        "key": None,
+        "key": capture.get("KmsKeyId") or None,
     }
 
 
@@ -134,6 +134,7 @@ def _async(parts: Parts, generation: Generation) -> dict[str, Any] | None:
         "failure_uri": failure,
         "failure_path": parts.artifacts.locate(failure) if failure else None,
         "max_concurrent": client.get("MaxConcurrentInvocationsPerInstance") or 1,
+        "key": output.get("KmsKeyId") or None,
     }
 
 
