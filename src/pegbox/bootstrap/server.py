@@ -44,6 +44,8 @@ _log = logging.getLogger("pegbox.server")
 
 #: Threads that answer requests; each may wait for a commit.
 REQUEST_THREADS = 16
+#: Seconds between looks for metrics whose time is over.
+PRUNE_SECONDS = 6 * 3600.0
 #: The log is put aside when it is longer than this.
 LOG_BYTES = 16 * 2**20
 
@@ -217,6 +219,7 @@ def _serve_locked(
     engine.start()
 
     async def after_start() -> None:
+        pruning = asyncio.create_task(_prune(engine))
         try:
             await control.start_s3(s3)
             facts = facts_of_this_process(
@@ -238,6 +241,7 @@ def _serve_locked(
             _log.info("nothing to do for %g s", settings.idle_seconds)
             server.stop()
         finally:
+            pruning.cancel()
             await control.stop_s3()
 
     server = HttpServer(app, request_seconds=settings.request_seconds, started=after_start)
@@ -245,6 +249,18 @@ def _serve_locked(
     server.serve_on(listener)
     if server.fault is not None:
         raise server.fault
+
+
+async def _prune(engine: Engine) -> None:
+    """Forget metrics whose time is over, now and some times a day."""
+    while True:
+        try:
+            removed = await asyncio.to_thread(engine.queries.prune_metrics)
+            if removed:
+                _log.info("%d files of old metrics are removed", removed)
+        except Exception:
+            _log.exception("old metrics cannot be removed")
+        await asyncio.sleep(PRUNE_SECONDS)
 
 
 def open_engine(

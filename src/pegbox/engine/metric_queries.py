@@ -54,6 +54,17 @@ class MetricQueries:
     #: What the gateway counted, or None where there are no endpoints.
     _serving_metrics: ServingMetrics | None
 
+    def prune_metrics(self) -> int:
+        """Forget figures of endpoints whose time is over; return how many days' files that were."""
+        if self._serving_metrics is None:
+            return 0
+        now = self._parts.clock.now().timestamp()
+        return self._serving_metrics.prune(
+            {endpoint.id for endpoint in self._parts.store.reader.endpoints()},
+            before=now - endpoint_metrics.KEPT_DAYS * 86_400,
+            gone_before=now - endpoint_metrics.KEPT_DAYS_GONE * 86_400,
+        )
+
     def get_metric_statistics(self, params: Params) -> Result:
         """Aggregate one metric by periods: ``Label``, ``Datapoints``.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -23,8 +23,18 @@ class Figures:
 
 
 class ServingMetrics(Protocol):
-    """Reads what the gateway counted; methods may be called from any thread."""
+    """Reads and prunes what the gateway counted; methods may be called from any thread."""
 
     def read(self, endpoint_id: int, start: float, end: float) -> Sequence[Figures]:
         """Return the figures of all minutes that begin in ``[start, end)``, in order of time; several may be of one minute."""
+        ...
+
+    def prune(self, living: Collection[int], *, before: float, gone_before: float) -> int:
+        """Forget old figures and return how many days' files that were.
+
+        Args:
+            living: Row ids of the endpoints that there are.
+            before: Days that ended before this time go, seconds since the epoch.
+            gone_before: Endpoints that are not living go as a whole when their last day ended before this time.
+        """
         ...

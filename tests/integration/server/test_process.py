@@ -12,6 +12,7 @@ import stat
 import subprocess
 import sys
 from collections.abc import Callable
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 from urllib.request import urlopen
@@ -115,6 +116,23 @@ def test_the_server_loads_no_numerics(server: Any) -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split() == []
+
+
+def test_metrics_of_deleted_endpoints_are_pruned(
+    make_server: Callable[..., Any], wait_until: Callable[..., Any]
+) -> None:
+    """A server that starts removes the figures of an endpoint that is gone for long, and keeps those of one just gone."""
+    server = make_server()
+    server.stop()
+    metrics = server.home / "gateway" / "metrics"
+    today = f"{datetime.now(timezone.utc):%Y%m%d}"
+    for endpoint_id, day in ((7, "20200101"), (8, today)):
+        (metrics / str(endpoint_id)).mkdir(parents=True)
+        (metrics / str(endpoint_id) / f"{day}.jsonl").touch()
+    server.start()
+    wait_until(lambda: not (metrics / "7").exists())
+    assert (metrics / "8" / f"{today}.jsonl").exists()
+    assert "1 files of old metrics are removed" in (server.home / "logs" / "server.log").read_text()
 
 
 def test_server_json_says_where_and_who(server: Any) -> None:

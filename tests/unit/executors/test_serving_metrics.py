@@ -47,3 +47,27 @@ def test_lines_that_cannot_be_read_are_passed_over(tmp_path: Path) -> None:
     broken = 'nonsense\n{"minute": "x"}\n[]\n{"minute": 0}\n' + _line(0) + '{"minute": 0, "vari'
     (tmp_path / "1" / "19700101.jsonl").write_text(broken)
     assert {item.sum for item in LocalServingMetrics(tmp_path).read(1, 0, 60)} == {2, 0}
+
+
+def test_old_figures_are_pruned_and_those_of_deleted_endpoints_sooner(tmp_path: Path) -> None:
+    """A living endpoint loses days that ended before its limit; a deleted one goes whole, once its last day is old enough."""
+    for endpoint_id, days in {1: "123", 2: "12", 3: "13", 4: ""}.items():
+        (tmp_path / str(endpoint_id)).mkdir()
+        for day in days:
+            (tmp_path / str(endpoint_id) / f"1970010{day}.jsonl").write_text(_line(0))
+    (tmp_path / "1" / "notes.jsonl").touch()
+    (tmp_path / "other").mkdir()
+    reader = LocalServingMetrics(tmp_path)
+    # Days end at the first second of the next one; 2 and 4 are deleted, and the last day of 3 is not old enough.
+    assert reader.prune({1}, before=DAY + 1, gone_before=2 * DAY + 1) == 4
+    left = sorted(path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*"))
+    assert left == [
+        "1",
+        "1/19700102.jsonl",
+        "1/19700103.jsonl",
+        "1/notes.jsonl",
+        "3",
+        "3/19700103.jsonl",
+        "other",
+    ]
+    assert reader.prune({1}, before=DAY + 1, gone_before=2 * DAY + 1) == 0

@@ -13,6 +13,9 @@ from pegbox.ports.serving_metrics import Figures, ServingMetrics
 from pegbox.ports.store import Reader
 
 NAMESPACE = "AWS/SageMaker"
+#: Days for which figures are kept: AWS's 15 months, and after the last one of a deleted endpoint what AWS keeps minutes for.
+KEPT_DAYS = 455
+KEPT_DAYS_GONE = 15
 PER_INSTANCE = "InvocationsPerInstance"
 #: Both dimensions of each metric.
 DIMENSIONS = ("EndpointName", "VariantName")

@@ -6,12 +6,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+import logging
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
 from pegbox.ports.serving_metrics import Figures
+
+_log = logging.getLogger("pegbox.server")
 
 _COUNTERS = ("Invocations", "Invocation4XXErrors", "Invocation5XXErrors", "InvocationModelErrors")
 _LATENCIES = ("ModelLatency", "OverheadLatency")
@@ -20,7 +23,7 @@ _MAX_DAYS = 460
 
 
 class LocalServingMetrics:
-    """Reads the gateway's metric files; see :class:`pegbox.ports.serving_metrics.ServingMetrics`.
+    """Reads and prunes the gateway's metric files; see :class:`pegbox.ports.serving_metrics.ServingMetrics`.
 
     Args:
         folder: Folder that holds ``<endpoint row id>/<YYYYMMDD>.jsonl``.
@@ -42,6 +45,33 @@ class LocalServingMetrics:
             for line in data[: data.rfind(b"\n") + 1].splitlines():
                 found += _figures(line, start, end)
         return sorted(found, key=lambda item: item.minute)
+
+    def prune(self, living: Collection[int], *, before: float, gone_before: float) -> int:
+        """Forget old figures and return how many days' files that were; what cannot be removed is tried again the next time."""
+        removed = 0
+        for folder in self._folder.glob("[0-9]*/"):
+            if not folder.name.isdigit():
+                continue
+            days = {file: end for file in folder.glob("*.jsonl") if (end := _day_end(file.stem)) is not None}
+            gone = int(folder.name) not in living and max(days.values(), default=0.0) < gone_before
+            try:
+                for file in [file for file, end in days.items() if gone or end < before]:
+                    file.unlink(missing_ok=True)
+                    removed += 1
+                if gone:
+                    folder.rmdir()
+            except OSError as error:
+                _log.warning("metrics in %s cannot be removed: %s", folder, error)
+        return removed
+
+
+def _day_end(name: str) -> float | None:
+    """Return when the day ends that a file is named by, or None where it is named otherwise."""
+    try:
+        day = datetime.strptime(name, "%Y%m%d").replace(tzinfo=timezone.utc)
+    except ValueError:
+        return None
+    return (day + timedelta(days=1)).timestamp()
 
 
 def _days(start: float, end: float) -> Iterator[datetime]:
