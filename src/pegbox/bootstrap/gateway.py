@@ -25,6 +25,7 @@ from typing import Any
 
 from pegbox import __version__
 from pegbox.bootstrap.gateway_keys import GatewayKeys, in_memory
+from pegbox.bootstrap.gateway_listener import HeldListener
 from pegbox.bootstrap.home import PORT_RANGE, Home, boot_id, process_start, read_json, write_private
 from pegbox.errors import HomeError, PortTaken, ServerError
 from pegbox.ports.keys import Keys
@@ -37,10 +38,10 @@ PORT_FILE = "runtime-port"
 #: Seconds given to a gateway to answer after its start, and to say something when it is spoken to.
 READY_SECONDS = 30.0
 WORD_SECONDS = 10.0
-#: Seconds before a gateway is started again: doubled each time it ended soon after its start.
+#: Seconds before a gateway is started again: doubled each time it ended before it said a word.
 PAUSES = (0.1, 15.0)
-#: A gateway that ran for so many seconds had started well.
-STEADY_SECONDS = 5.0
+#: A gateway that does not start is waited for by clients until this pause; then they are refused.
+HOLD_SECONDS = 2.0
 #: Seconds that a new gateway has to load, before the one that it replaces is told to end.
 OVERLAP_SECONDS = 1.0
 #: The gateway's log is put aside at a start when it is longer than this.
@@ -112,7 +113,9 @@ class GatewayRoutes:
         self._process: subprocess.Popen[bytes] | None = None
         #: Earlier processes that may still finish what they had.
         self._former: list[subprocess.Popen[bytes]] = []
-        self._started_at = 0.0
+        self._listener = HeldListener(policy.host, port)
+        #: Whether the gateway said a word since it was started: then it had started well.
+        self._spoke = False
         self._pause = PAUSES[0]
 
     # Called by the engine.
@@ -144,6 +147,7 @@ class GatewayRoutes:
         if self._thread is not None:
             self._thread.join()
             self._thread = None
+        self._listener.close()
         self._waking.close()
         self._wakes.close()
         for process in [*self._former, *([self._process] if self._process else [])]:
@@ -223,6 +227,7 @@ class GatewayRoutes:
         elif facts is not None:
             self._sleep(0.2)
         else:
+            self._listener.close()
             self._all_drained()
             self._sleep(60.0)
 
@@ -263,7 +268,8 @@ class GatewayRoutes:
                 if self._waking in ready:
                     self._drain_wakes()
                 if connection in ready:
-                    data = connection.recv(65536)
+                    data, descriptors, _, _ = socket.recv_fds(connection, 65536, 4)
+                    self._listener.take(descriptors)
                     if not data:
                         self._ended()
                         return
@@ -272,7 +278,7 @@ class GatewayRoutes:
                         answer = self._take(json.loads(line))
                         if answer is not None:
                             connection.sendall(_line(answer))
-                    greeted = greeted or bool(lines)
+                    greeted = self._spoke = greeted or bool(lines)
                 if not greeted and time.monotonic() - heard > WORD_SECONDS:
                     _log.error("the gateway (process %d) says nothing; it is killed", pid)
                     _kill(self._home, pid, signal.SIGKILL)
@@ -283,6 +289,8 @@ class GatewayRoutes:
         kind = message.get("type")
         if kind == "status":
             self._captures = message["captures"]
+            return None
+        if kind == "listener":
             return None
         if kind == "unwrap":
             return self._keys.opened(message)
@@ -348,6 +356,9 @@ class GatewayRoutes:
         command += ["--idle-seconds", str(policy.idle_seconds), "--keys-on-stdin"]
         for name in policy.allowed_hosts:
             command += ["--allowed-host", name]
+        listener = self._listener.open()
+        if listener is not None:
+            command += ["--listener", str(listener)]
         # With the process, so that it seals from its first request on.
         keys = in_memory(_line(self._keys.message(self._snapshot)))
         try:
@@ -359,26 +370,28 @@ class GatewayRoutes:
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
+                pass_fds=() if listener is None else (listener,),
             )
         finally:
             os.close(log)
             os.close(keys)
-        self._started_at = time.monotonic()
+        self._spoke = False
         _log.info("the gateway is started (process %d)", self._process.pid)
 
     def _ended(self) -> None:
-        """The gateway's connection ended: note how, and wait a moment if it did so soon after its start."""
+        """The gateway has ended: note how, and wait if it did so at its start, ever longer."""
         status = None
         if self._process is not None:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 status = self._process.wait(1.0)
         if not self._needed():
+            self._listener.close()
             return
-        steady = time.monotonic() - self._started_at > STEADY_SECONDS
-        self._pause = PAUSES[0] if steady else min(2 * self._pause, PAUSES[1])
+        self._pause = PAUSES[0] if self._spoke else min(2 * self._pause, PAUSES[1])
         _log.warning("the gateway has ended (status %s)", status)
-        if not steady:
-            self._sleep(self._pause)
+        if self._pause > HOLD_SECONDS:
+            self._listener.close()
+        self._sleep(self._pause)
 
     def _connect(self) -> socket.socket | None:
         connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)

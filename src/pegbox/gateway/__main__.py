@@ -24,6 +24,9 @@ def main() -> int:
     parser.add_argument("--host", default="127.0.0.1", help="loopback address to listen on")
     parser.add_argument("--port", type=int, help="port to listen on; the home's runtime-port by default")
     parser.add_argument(
+        "--listener", type=int, help="descriptor of the socket to listen on, instead of a port"
+    )
+    parser.add_argument(
         "--allowed-host", action="append", default=[], help="a further name that Host may carry"
     )
     parser.add_argument(
@@ -51,6 +54,7 @@ def main() -> int:
             control=given.control or home / "run" / "gateway.sock",
             host=given.host,
             port=given.port or _port(home),
+            listener=given.listener,
             version=__version__,
             home_id=hashlib.sha256(os.fsencode(os.path.realpath(home))).hexdigest()[:16],
             allowed_hosts=tuple(given.allowed_host),

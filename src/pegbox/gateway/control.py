@@ -6,7 +6,8 @@
                         {"type": "keys", "keys": {"<key>": data key}, "problems": {"<key>": why}}   seal with these, and no others
                         {"type": "opened", "wrapped", "key": data key or null, "problem"}           the answer to "unwrap"
                         {"type": "end"}                    finish what is in flight and end
-    gateway -> server   {"type": "applied", "version": n, "busy": [ids]}
+    gateway -> server   {"type": "listener"}               with the listening socket, which the server holds for the next gateway
+                        {"type": "applied", "version": n, "busy": [ids]}
                         {"type": "drained", "version": n, "instances": [ids]}
                         {"type": "status", "captures": {"<endpoint>": {"status", "reason"}}}
                         {"type": "unwrap", "key": id, "wrapped"}   which data key is this?
@@ -62,18 +63,23 @@ class Control:
         self._greeting = greeting
         self._writers: set[asyncio.StreamWriter] = set()
         self._server: asyncio.Server | None = None
+        self._front: socket.socket | None = None
 
     @property
     def connected(self) -> bool:
         """Whether a server speaks to the gateway."""
         return bool(self._writers)
 
-    async def open(self) -> None:
+    async def open(self, front: socket.socket) -> None:
         """Listen, readable for this user alone. The lock on the home was taken: a socket that is there is a dead one's.
+
+        Args:
+            front: The socket on which clients are listened for; servers get it.
 
         Raises:
             OSError: The socket cannot be made.
         """
+        self._front = front
         self._path.unlink(missing_ok=True)
         listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
@@ -103,6 +109,7 @@ class Control:
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._writers.add(writer)
         try:
+            self._hand_over(writer)
             for message in self._greeting():
                 self._write(writer, message)
             while line := await reader.readline():
@@ -112,6 +119,13 @@ class Control:
         finally:
             self._writers.discard(writer)
             writer.close()
+
+    def _hand_over(self, writer: asyncio.StreamWriter) -> None:
+        """Send the listening socket, as the first thing of all: nothing is in the writer's buffer yet."""
+        descriptor = os.dup(writer.get_extra_info("socket").fileno())
+        with socket.socket(fileno=descriptor) as way, contextlib.suppress(OSError):
+            if self._front is not None and self._front.fileno() >= 0:
+                socket.send_fds(way, [b'{"type": "listener"}\n'], [self._front.fileno()])
 
     def take(self, line: bytes) -> None:
         """Act on a message."""

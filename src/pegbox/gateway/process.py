@@ -68,6 +68,7 @@ class Place:
         allowed_hosts: Names besides the loopback ones that Host may carry.
         free_share: Data capture pauses while less than this share of a disk is free.
         idle_seconds: Seconds without endpoints after which the gateway ends.
+        listener: Descriptor of a socket bound to that port that the server holds, too; None where there is none.
         keys: The server's first word on data keys, as a line of the control socket; or nothing.
     """
 
@@ -80,6 +81,7 @@ class Place:
     allowed_hosts: Sequence[str] = ()
     free_share: float = FREE_SHARE
     idle_seconds: float = IDLE_SECONDS
+    listener: int | None = None
     keys: bytes = field(default=b"", repr=False)
 
 
@@ -156,7 +158,7 @@ class Gateway:
         self._look()
         self._queue.load()
         self._queue.look()
-        await self._control.open()
+        await self._control.open(listener)
         server = await self._loop.create_server(self._front.connection, sock=listener, backlog=BACKLOG)
         beside = [
             asyncio.ensure_future(self._watch()),
@@ -383,6 +385,8 @@ def _lock(path: Path) -> int:
 
 
 def _bind(place: Place) -> socket.socket:
+    if place.listener is not None:
+        return socket.socket(fileno=place.listener)
     family = socket.AF_INET6 if ":" in place.host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
     try:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
+import threading
 import time
 from collections.abc import Iterator
 from datetime import datetime, timezone
@@ -37,6 +39,7 @@ class Beside:
         self.models: list[ModelServer] = []
         self.version = 0
         self.routes = self.open()
+        self.host, self.port = "127.0.0.1", int((self.home.path / "runtime-port").read_text())
 
     def open(self, **policy: Any) -> GatewayRoutes:
         """Return what a server that starts would have."""
@@ -67,6 +70,14 @@ class Beside:
             config=Config(retries={"mode": "standard", "max_attempts": 12}),
         )
         return bytes(client.invoke_endpoint(EndpointName="e", Body=b"x")["Body"].read())
+
+    def refuses(self) -> bool:
+        """Whether nobody listens at the gateway's port."""
+        try:
+            socket.create_connection((self.host, self.port), 30).close()
+        except ConnectionRefusedError:
+            return True
+        return False
 
     def pid(self) -> int:
         """Return the gateway's process id, once there is one."""
@@ -106,6 +117,58 @@ def test_a_gateway_comes_with_the_first_endpoint_and_again_after_a_crash(beside:
     assert beside.invoke() == b"x"
     assert beside.pid() != first
     assert beside.routes.describe()["state"] == "running"
+
+
+def test_connections_wait_while_a_killed_gateway_is_started_again(beside: Beside) -> None:
+    """kill -9 of the gateway refuses nobody who connects, be it of this server or an earlier one's; without endpoints all are."""
+    beside.publish({"e": endpoint(beside.model())})
+    beside.pid()
+    beside.invoke()
+    refused: list[OSError] = []
+    connected = 0
+    ended = threading.Event()
+
+    def knock() -> None:
+        nonlocal connected
+        while not ended.is_set():
+            try:
+                socket.create_connection((beside.host, beside.port), 30).close()
+                connected += 1
+            except OSError as error:
+                refused.append(error)
+            time.sleep(0.005)
+
+    knocking = threading.Thread(target=knock)
+    knocking.start()
+    try:
+        for own in (True, True, False):
+            if not own:
+                beside.routes.close()
+                beside.open()
+                eventually(lambda: beside.routes.status()["version"], "the next server has spoken to it")
+            pid = beside.pid()
+            os.kill(pid, signal.SIGKILL)
+            eventually(lambda pid=pid: beside.pid() != pid, "another gateway runs")
+            assert beside.invoke() == b"x"
+    finally:
+        ended.set()
+        knocking.join()
+    assert refused == []
+    assert connected > 10
+    beside.publish({})
+    os.kill(beside.pid(), signal.SIGKILL)
+    eventually(beside.refuses, "nobody waits for a gateway that is not needed")
+
+
+def test_nobody_waits_for_a_gateway_that_does_not_start(beside: Beside) -> None:
+    """While a gateway fails at its start again and again, clients are refused; once it starts they are served."""
+    metrics = beside.home.path / "gateway" / "metrics"
+    metrics.write_text("in the way")
+    beside.publish({"e": endpoint(beside.model())})
+    eventually(beside.refuses, "clients are refused", 60)
+    metrics.unlink()
+    eventually(lambda: not beside.refuses(), "it has started", 60)
+    assert beside.invoke() == b"x"
 
 
 def test_drained_instances_are_told(beside: Beside) -> None:
@@ -166,8 +229,6 @@ def test_a_hung_gateway_is_replaced(beside: Beside, monkeypatch: pytest.MonkeyPa
 
 def test_a_port_in_use_is_told(tmp_path: Path) -> None:
     """A stranger on the gateway's port is named in its log, with the remedy; the server lives on."""
-    import socket
-
     with socket.socket() as stranger:
         stranger.bind(("127.0.0.1", 0))
         stranger.listen()
