@@ -7,9 +7,18 @@ from typing import Any
 
 from pegbox._sdk.naming import name_from_base
 from pegbox._sdk.storage import split_s3_uri, storage_of
-from pegbox.exceptions import AsyncInferenceModelError, ObjectNotExistedError, PollingTimeoutError
+from pegbox.exceptions import (
+    AsyncInferenceError,
+    AsyncInferenceModelError,
+    ObjectNotExistedError,
+    PollingTimeoutError,
+)
 
 __all__ = ["AsyncInferenceConfig", "AsyncInferenceResponse", "WaiterConfig"]
+
+
+#: First bytes of what a key of the server's sealed.
+_SEALED = b"PEGBOX SEALED "
 
 
 class AsyncInferenceConfig:
@@ -18,7 +27,7 @@ class AsyncInferenceConfig:
     Args:
         output_path: ``s3://bucket/prefix`` for the answers; below the default bucket by default.
         max_concurrent_invocations_per_instance: Requests that a model server is given at a time.
-        kms_key_id: KMS key that encrypts the answers.
+        kms_key_id: KMS key that encrypts the answers; 'pegbox keys open' opens them.
         notification_config: The request's ``NotificationConfig``.
         failure_path: ``s3://bucket/prefix`` for what went wrong; below the default bucket by default.
     """
@@ -105,6 +114,7 @@ class AsyncInferenceResponse:
             ObjectNotExistedError: It is not there yet, and was not waited for.
             PollingTimeoutError: It is not there yet, and was waited for.
             AsyncInferenceModelError: The model answered with an error.
+            AsyncInferenceError: What is there is sealed with a key of the server's.
         """
         if waiter_config is not None and not isinstance(waiter_config, WaiterConfig):
             raise ValueError("waiter_config should be a WaiterConfig object")
@@ -140,7 +150,6 @@ def _object(storage: Any, address: str) -> bytes | None:
     """An object, or None while it is not there."""
     try:
         body: bytes = storage.get_bytes(*split_s3_uri(address))
-        return body
     except FileNotFoundError:
         return None
     except Exception as error:
@@ -149,3 +158,9 @@ def _object(storage: Any, address: str) -> bytes | None:
         if code in ("NoSuchKey", "404"):
             return None
         raise
+    if body.startswith(_SEALED):
+        raise AsyncInferenceError(
+            f"{address} is there, sealed with the key of the endpoint's AsyncInferenceConfig; fetch the object and open it "
+            "with 'pegbox keys open FILE OUTPUT'"
+        )
+    return body

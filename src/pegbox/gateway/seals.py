@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from pegbox.errors import PegboxError
-from pegbox.sealing import DataKey
+from pegbox.sealing import DataKey, seal_records
 
 _log = logging.getLogger("pegbox.gateway")
 
@@ -42,11 +42,12 @@ class Seals:
         try:
             current = {str(name): DataKey.from_json(item) for name, item in message["keys"].items()}
             problems = {str(name): str(item) for name, item in message["problems"].items()}
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            for key in current.values():
+                # What encrypts is loaded now, not while the first request waits.
+                seal_records(b"", key)
+        except (KeyError, TypeError, ValueError, AttributeError, PegboxError) as error:
             # Nothing of the message itself may reach the log.
-            _log.error(
-                "the server sent keys in no form that is known (%s); none is used", type(error).__name__
-            )
+            _log.error("the server sent keys that cannot be used (%s)", type(error).__name__)
             current, problems = {}, {}
         for name, problem in problems.items():
             if self._problems.get(name) != problem:

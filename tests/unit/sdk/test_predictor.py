@@ -15,6 +15,7 @@ from pegbox._sdk import api_version
 from pegbox.async_inference import AsyncInferenceConfig, WaiterConfig
 from pegbox.errors import NotHere
 from pegbox.exceptions import (
+    AsyncInferenceError,
     AsyncInferenceModelError,
     ObjectNotExistedError,
     PollingTimeoutError,
@@ -286,6 +287,9 @@ def test_answers_that_come_later(endpoint: FakeService) -> None:
     storage.put_bytes("pegbox-local", "async/FailureLocation", b"a ValueError")
     with pytest.raises(AsyncInferenceModelError, match="a ValueError"):
         later.get_result(WaiterConfig())
+    storage.put_bytes("pegbox-local", "async/OutputLocation", b"PEGBOX SEALED 2\n...")
+    with pytest.raises(AsyncInferenceError, match="'pegbox keys open FILE OUTPUT'"):
+        later.get_result()
     storage.put_bytes("pegbox-local", "async/OutputLocation", b"[0.5]")
     assert later.get_result() == [0.5]
     assert made.predict({"a": 1}) == [0.5]
