@@ -107,7 +107,7 @@ class RunningServer:
         process = psutil.Process(self.facts["pid"])
         process.send_signal(signal.SIGKILL)
         with contextlib.suppress(psutil.Error):
-            process.wait(10)
+            process.wait(60)
 
     @property
     def facts(self) -> dict[str, Any]:
@@ -153,7 +153,7 @@ class RunningServer:
         return session.client(
             service,
             endpoint_url=self.url,
-            config=Config(retries={"max_attempts": 0}, connect_timeout=5, read_timeout=60, **config),
+            config=Config(retries={"max_attempts": 0}, connect_timeout=30, read_timeout=120, **config),
         )
 
 
@@ -236,7 +236,7 @@ def cloudwatch(server: RunningServer) -> Any:
 
 @pytest.fixture(scope="session")
 def wait_until() -> Callable[..., Any]:
-    """``wait_until(condition, seconds=60)`` returns the condition's value as soon as it is true, or fails."""
+    """``wait_until(condition, seconds=120)`` returns the condition's value as soon as it is true, or fails."""
     return _wait_until
 
 
@@ -246,7 +246,7 @@ def processes_of() -> Callable[[Path], list[psutil.Process]]:
     return _processes_of
 
 
-def _wait_until(condition: Callable[[], Any], seconds: float = 60.0) -> Any:
+def _wait_until(condition: Callable[[], Any], seconds: float = 120.0) -> Any:
     deadline = time.monotonic() + seconds
     while True:
         value = condition()

@@ -176,10 +176,15 @@ class Dispatcher:
         before: Lease | None = None,
     ) -> Sent:
         """Send a request to one instance after the other until one answers or loses a part of its answer."""
+        # Instances not to be asked again, and those that may have ended of this request. A kept connection that ended may
+        # only have been old, so its instance is asked again if it can be reached; but a process that was just killed can
+        # be reached for a moment, too.
         lost: set[int] = set()
-        # A kept connection that ended may only have been old; a model server that cannot be reached has lost the request.
-        if before is not None and not await self._lives(before):
-            lost.add(before.instance.route.id)
+        suspects: set[int] = set()
+        if before is not None:
+            suspects.add(before.instance.route.id)
+            if not await self._lives(before):
+                lost.add(before.instance.route.id)
         while True:
             lease, deadline = await self._lease(invocation, lost, arrived, seconds)
             started = time.monotonic()
@@ -187,8 +192,12 @@ class Dispatcher:
             try:
                 connection, answer = await self._ask(lease, invocation, deadline, whole)
                 error = answer.error
-                if isinstance(error, Broken) and not error.began and await self._lose(lease, lost):
-                    continue
+                if isinstance(error, Broken) and not error.began:
+                    await self._lives(lease)
+                    lost.add(lease.instance.route.id)
+                    suspects.add(lease.instance.route.id)
+                    if len(suspects) < LOSSES:
+                        continue
                 kept = True
                 return Sent(lease, answer, connection, started)
             except Unreachable:
@@ -196,12 +205,6 @@ class Dispatcher:
             finally:
                 if not kept:
                     self.table.release(lease)
-
-    async def _lose(self, lease: Lease, lost: set[int]) -> bool:
-        """An instance closed the connection without a word: return whether another one may be asked."""
-        await self._lives(lease)
-        lost.add(lease.instance.route.id)
-        return len(lost) < LOSSES
 
     async def _lives(self, lease: Lease) -> bool:
         """Whether an instance can be reached; it is passed over for a moment if not."""

@@ -24,6 +24,8 @@ KEY = "PEGBTESTKEYTESTKEYTE"
 SECRET = "a-secret-for-tests"
 REGION = "us-east-1"
 ACCOUNT = "000000000000"
+#: Nothing is proved by haste: on a machine that has much else to do everything takes its time.
+PATIENCE_SECONDS = 120.0
 
 
 class ModelServer:
@@ -132,7 +134,7 @@ class GatewayRig:
         """End the gateway in order and return its exit status."""
         assert self.process is not None
         self.process.terminate()
-        status = self.process.wait(30)
+        status = self.process.wait(PATIENCE_SECONDS)
         self.process = None
         return status
 
@@ -167,7 +169,7 @@ class GatewayRig:
             service="sagemaker",
             now=datetime.now(timezone.utc),
         )
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE_SECONDS)
         try:
             connection.request("POST", path, body, sent)
             answer = connection.getresponse()
@@ -190,7 +192,7 @@ class GatewayRig:
     def _answers(self) -> bool:
         assert self.process is not None
         assert self.process.poll() is None, self.log()
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=5)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE_SECONDS)
         try:
             connection.request("GET", "/healthz")
             return connection.getresponse().status == 200
@@ -205,7 +207,7 @@ class Word:
 
     def __init__(self, path: Path) -> None:
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self._socket.settimeout(30)
+        self._socket.settimeout(PATIENCE_SECONDS)
         self._socket.connect(str(path))
         self._file = self._socket.makefile("rb")
 
@@ -280,7 +282,7 @@ def free_port() -> int:
         return int(found.getsockname()[1])
 
 
-def eventually(check: Callable[[], Any], words: str, seconds: float = 30.0) -> Any:
+def eventually(check: Callable[[], Any], words: str, seconds: float = PATIENCE_SECONDS) -> Any:
     """Return what ``check`` returns once that is true."""
     deadline = time.monotonic() + seconds
     while True:

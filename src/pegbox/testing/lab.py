@@ -153,7 +153,7 @@ class Lab:
             region_name=keys["region"],
             aws_access_key_id=keys["access_key_id"],
             aws_secret_access_key=keys["secret_access_key"],
-            config=Config(retries={"max_attempts": 0}, connect_timeout=5, read_timeout=30),
+            config=Config(retries={"max_attempts": 0}, connect_timeout=30, read_timeout=120),
         )
 
     @property

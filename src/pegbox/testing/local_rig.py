@@ -19,6 +19,9 @@ from pegbox.domain.orders import AttemptOrder, Order, RuntimeOrder, ServingOrder
 from pegbox.executors.local import LocalExecutor
 from pegbox.ports.executor import Report
 
+#: Nothing is proved by haste: on a machine that has much else to do everything takes its time.
+PATIENCE_SECONDS = 120.0
+
 #: First line of every test program: it notes its start, so that a second one is seen.
 COUNT_START = "import os\nopen(os.environ['STARTS'], 'a').write(os.environ['PEGBOX_ATTEMPT'] + '\\n')\n"
 
@@ -180,13 +183,13 @@ class LocalRig:
             "runtime": RuntimeOrder(kind="script", python=sys.executable),
             "model_archive": str(archived),
             "environment": environment,
-            "startup_seconds": 30.0,
+            "startup_seconds": PATIENCE_SECONDS,
             "grace_seconds": 5.0,
             "cache_path": str(self.home / "cache"),
         }
         return ServingOrder(**{**fields, **changes})
 
-    def settle(self, until: Callable[[], object], seconds: float = 30.0) -> None:
+    def settle(self, until: Callable[[], object], seconds: float = PATIENCE_SECONDS) -> None:
         """Wait until a condition holds."""
         deadline = time.monotonic() + seconds
         while not until():
@@ -212,7 +215,7 @@ class LocalRig:
         events = self.events(order.attempt_id)
         return events[-1] if events and events[-1]["kind"] == "finished" else None
 
-    def run(self, order: Order, seconds: float = 30.0) -> Mapping[str, Any]:
+    def run(self, order: Order, seconds: float = PATIENCE_SECONDS) -> Mapping[str, Any]:
         """Launch an attempt and return its ``finished`` event."""
         self.executor.launch(order)
         self.settle(lambda: self.finished(order), seconds)

@@ -23,7 +23,7 @@ class UnixConnection(http.client.HTTPConnection):
         seconds: Most seconds of each operation.
     """
 
-    def __init__(self, path: str, seconds: float = 30.0) -> None:
+    def __init__(self, path: str, seconds: float = 120.0) -> None:
         super().__init__("localhost", timeout=seconds)
         self._path = path
 
@@ -98,7 +98,7 @@ class RunningServer:
             self._wait()
 
     def _wait(self) -> None:
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 120
         while time.monotonic() < deadline:
             assert self.process.poll() is None, self.log()
             try:
@@ -115,7 +115,7 @@ class RunningServer:
     def end(self, number: int = signal.SIGTERM) -> int:
         """Send a signal and return the exit code."""
         self.process.send_signal(number)
-        return self.process.wait(30)
+        return self.process.wait(120)
 
     def close(self) -> None:
         """End it at once."""

@@ -1,9 +1,10 @@
 """A model server for tests of the gateway: ``python -m pegbox.testing.stub_model_server unix:/path`` or ``http://127.0.0.1:PORT``.
 
 It answers ``POST /invocations`` with the request's body and content type, and does what the custom attributes say,
-separated by semicolons: ``status=415``, ``sleep=0.5``, ``die`` (kill -9 of itself), ``half`` (a part of an answer, then the
-end), ``close`` (no answer), ``noise`` (no HTTP), ``stream=5`` (chunks), ``break=2`` (chunks, then the end), ``size=1000``,
-``headers`` (tells what came), ``attributes=text``, ``type=text/csv``, ``http10``, ``pid``. It prints ``ready`` once it listens.
+separated by semicolons: ``status=415``, ``sleep=0.5``, ``hold=/path`` (until that file is there; it makes ``/path.held`` before),
+``die`` (kill -9 of itself), ``half`` (a part of an answer, then the end), ``close`` (no answer), ``noise`` (no HTTP),
+``stream=5`` (chunks), ``break=2`` (chunks, then the end), ``size=1000``, ``headers`` (tells what came), ``attributes=text``,
+``type=text/csv``, ``http10``, ``pid``. It prints ``ready`` once it listens.
 """
 
 from __future__ import annotations
@@ -71,6 +72,10 @@ class Connection(asyncio.Protocol):
         """Do what the custom attributes say."""
         orders = dict(part.partition("=")[::2] for part in attributes.split(";"))
         await asyncio.sleep(float(orders.get("sleep", 0)))
+        if "hold" in orders:
+            open(orders["hold"] + ".held", "w").close()
+            while not os.path.exists(orders["hold"]):
+                await asyncio.sleep(0.02)
         if self.transport.is_closing():
             return
         if "die" in orders:

@@ -98,7 +98,6 @@ def test_a_program_that_outlives_its_agent(
     assert any("another one watches" in event["text"] for event in rig.of_kind(order, "notice"))
 
 
-@pytest.mark.timeout(90)
 def test_killed_at_random_instants(rig: LocalRig) -> None:
     """Agents killed at random: every attempt ends exactly once, no program starts twice, no process is left."""
     rng = random.Random(20)

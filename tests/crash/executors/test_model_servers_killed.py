@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import time
+from pathlib import Path
 
 import pytest
 
@@ -25,7 +27,7 @@ def test_a_killed_model_server(rig: LocalRig) -> None:
     order = rig.server("serves")
     _start(rig, order)
     os.kill(rig.of_kind(order, "starting")[0]["pid"], 9)
-    rig.settle(lambda: rig.finished(order), 5)
+    rig.settle(lambda: rig.finished(order))
     end = rig.finished(order)
     assert end is not None
     assert (end["outcome"], end["signal"]) == ("failed", 9)
@@ -53,12 +55,16 @@ def test_an_agent_killed_beside_a_model_server(rig: LocalRig) -> None:
 
 def test_an_agent_killed_beside_a_busy_model_server(rig: LocalRig) -> None:
     """A server that was ready long ago and misses one look of the next agent is not taken for one that never came up."""
-    order = rig.server("serves", startup_seconds=0.5)
+    order = rig.server("serves")
     path = _start(rig, order)
     pid = rig.of_kind(order, "starting")[0]["pid"]
-    time.sleep(0.5)
+    agent = rig.agents()[0]
+    agent.suspend()
+    file = Path(order.directory, "state.json")
+    state = json.loads(file.read_text())
+    file.write_text(json.dumps({**state, "monotonic": state["monotonic"] - order.startup_seconds - 1}))
     os.kill(pid, 19)
-    rig.agents()[0].kill()
+    agent.kill()
     rig.settle(lambda: rig.of_kind(order, "notice"))
     time.sleep(2.5)
     os.kill(pid, 18)
@@ -103,9 +109,7 @@ def test_a_stop_while_the_server_is_away(rig: LocalRig) -> None:
     _start(rig, order)
     rig.committing = False
     rig.executor.stop(order.attempt_id, StopReason.STOPPED, 5.0)
-    deadline = time.monotonic() + 10
-    while rig.processes(order) and time.monotonic() < deadline:
-        time.sleep(0.02)
+    rig.settle(lambda: not rig.processes(order))
     rig.crash()
     rig.committing = True
     rig.executor.resume(order)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -12,7 +13,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import BotoCoreError, ClientError
 
-from pegbox.testing.gateway_rig import GatewayRig, endpoint, eventually
+from pegbox.testing.gateway_rig import PATIENCE_SECONDS, GatewayRig, endpoint, eventually
 
 
 @pytest.fixture
@@ -65,7 +66,7 @@ class Load:
         """Let the clients finish."""
         self._stopped.set()
         for thread in self._threads:
-            thread.join(70)
+            thread.join(PATIENCE_SECONDS)
             assert not thread.is_alive(), "a request was left hanging"
 
 
@@ -223,7 +224,7 @@ def test_a_gateway_ends_with_its_home(rig: GatewayRig) -> None:
     rig.start()
     assert rig.process is not None
     rig.home.rename(rig.home.with_name("gone"))
-    assert rig.process.wait(20) in (0, 1)
+    assert rig.process.wait(PATIENCE_SECONDS) in (0, 1)
     rig.process = None
 
 
@@ -232,10 +233,12 @@ def test_a_gateway_without_endpoints_ends(tmp_path: Path) -> None:
     rig = GatewayRig(tmp_path / "home", "--idle-seconds", "0.5")
     try:
         rig.publish({})
+        (rig.home / "keep").touch()
         rig.start()
         assert json.loads((rig.home / "gateway.json").read_text())["url"] == rig.url
+        (rig.home / "keep").unlink()
         assert rig.process is not None
-        assert rig.process.wait(30) == 0
+        assert rig.process.wait(PATIENCE_SECONDS) == 0
         rig.process = None
         assert not (rig.home / "gateway.json").exists()
         assert not rig.control.exists()
@@ -243,12 +246,23 @@ def test_a_gateway_without_endpoints_ends(tmp_path: Path) -> None:
         rig.close()
 
 
-def test_what_is_in_flight_is_finished_at_the_end(rig: GatewayRig) -> None:
+def test_what_is_in_flight_is_finished_at_the_end(rig: GatewayRig, tmp_path: Path) -> None:
     """SIGTERM: the request in flight is answered; only then does the process end."""
     rig.publish({"e": endpoint(rig.model())})
     rig.start()
-    load = Load(rig, 1, "pid;sleep=1")
-    time.sleep(0.4)
+    go = tmp_path / "go"
+    load = Load(rig, 1, f"pid;hold={go}")
+    eventually((tmp_path / "go.held").exists, "the model has the request")
+    assert rig.process is not None
+    rig.process.terminate()
+    eventually(lambda: not _listens(rig.port), "no more are taken")
+    assert rig.process.poll() is None
+    go.touch()
     assert rig.end() == 0
     load.stop()
     assert len(load.answers) == 1
+
+
+def _listens(port: int) -> bool:
+    with socket.socket() as channel:
+        return channel.connect_ex(("127.0.0.1", port)) == 0

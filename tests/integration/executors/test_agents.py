@@ -95,10 +95,21 @@ def test_agents_are_replaced(rig: LocalRig) -> None:
     rig.settle(lambda: len(rig.agents()) <= 1)
 
 
-def test_idle_agents_retire_and_prewarmed_ones_are_used(rig: LocalRig) -> None:
-    """Agents started ahead of need take the next launches; without work they end."""
+def test_idle_agents_retire(rig: LocalRig) -> None:
+    """Agents end without work, and nothing of them is left."""
     rig.executor.close()
-    rig._options["idle_seconds"] = 1.0
+    rig._options["idle_seconds"] = 0.5
+    rig.open()
+    rig.executor.prewarm(2)
+    rig.run(rig.order("completes"))
+    rig.settle(lambda: not rig.agents())
+    rig.settle(lambda: not list((rig.home / "logs").iterdir()))
+
+
+def test_prewarmed_agents_are_used(rig: LocalRig) -> None:
+    """Agents started ahead of need take the next launches."""
+    rig.executor.close()
+    rig._options["idle_seconds"] = 600.0
     rig.open()
     rig.executor.prewarm(2)
     rig.executor.prewarm(2)
@@ -109,9 +120,7 @@ def test_idle_agents_retire_and_prewarmed_ones_are_used(rig: LocalRig) -> None:
         rig.executor.launch(order)
     for order in orders:
         rig.settle(lambda order=order: rig.finished(order))  # type: ignore[misc]
-    assert {process.pid for process in rig.agents()} <= pids
-    rig.settle(lambda: not rig.agents())
-    rig.settle(lambda: not list((rig.home / "logs").iterdir()))
+    assert {process.pid for process in rig.agents()} == pids
 
 
 def test_close_ends_idle_agents_and_no_others(rig: LocalRig) -> None:
@@ -155,7 +164,9 @@ def test_logs_can_be_read_while_they_grow(rig: LocalRig) -> None:
     order = rig.script(
         {
             "train.py": COUNT_START
-            + "import time\nprint('one', flush=True)\ntime.sleep(0.3)\nprint('two', end='')\n"
+            + "import time\nprint('one', flush=True)\n"
+            + f"while not os.path.exists({str(rig.home / 'go')!r}): time.sleep(0.01)\n"
+            + "time.sleep(0.3)\nprint('two', end='')\n"
         }
     )
     job = order.training_job_id
@@ -164,6 +175,7 @@ def test_logs_can_be_read_while_they_grow(rig: LocalRig) -> None:
     rig.settle(lambda: logs.size(job, 1))
     first = logs.forward(job, 1, 0, 10)
     assert [line.text for line in first] == ["one"]
+    (rig.home / "go").touch()
     rig.settle(lambda: rig.finished(order))
     lines = logs.forward(job, 1, 0, 10)
     assert [line.text for line in lines] == ["one", "two"]

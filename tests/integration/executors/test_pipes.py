@@ -84,7 +84,7 @@ def test_a_program_may_stop_reading_or_never_begin(rig: LocalRig, data: Path) ->
 def test_a_bad_object_is_told(rig: LocalRig, data: Path) -> None:
     """What cannot be fed ends the attempt as the customer's, with the object and the remedy; no process is left."""
     order = rig.script(
-        {"train.py": READ + "read('train', 0)\nimport time; time.sleep(60)\n"},
+        {"train.py": READ + "read('train', 0)\nimport time; time.sleep(600)\n"},
         channels=(pipe("train", data, compression="Gzip"),),
     )
     end = rig.run(order)

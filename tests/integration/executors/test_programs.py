@@ -212,12 +212,12 @@ def test_requirements(rig: LocalRig) -> None:
     }
     for _ in range(2):
         order = rig.script(files)
-        end = rig.run(order, 120)
+        end = rig.run(order)
         assert end["outcome"] == "completed", rig.log(order)
         assert "installed psutil" in rig.log(order)
     assert len(list((rig.home / "cache" / "environments").glob("*.lock"))) == 1
     order = rig.script({"train.py": "", "requirements.txt": "./missing.whl\n"})
-    end = rig.run(order, 120)
+    end = rig.run(order)
     assert end["failure"]["class"] == "AlgorithmError"
     assert "InstallRequirementsError" in end["failure"]["message"]
 

@@ -26,7 +26,7 @@ def rig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GatewayRig]:
             ),
             "new": endpoint(number=3, status="Creating"),
             "small": endpoint(first, number=4, first=41, max_payload_bytes=1000),
-            "short": endpoint(first, number=5, first=51, timeout_seconds=0.3),
+            "short": endpoint(first, number=5, first=51, timeout_seconds=2.0),
         }
     )
     try:

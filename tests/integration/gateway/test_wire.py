@@ -302,7 +302,7 @@ def test_expect_continue_is_answered(rig: GatewayRig) -> None:
 
 def raw(rig: GatewayRig, *parts: bytes) -> bytes:
     """Send bytes and return what comes until the end."""
-    with socket.create_connection(("127.0.0.1", rig.port), timeout=30) as connection:
+    with socket.create_connection(("127.0.0.1", rig.port), timeout=120) as connection:
         received = b""
 
         def send() -> None:

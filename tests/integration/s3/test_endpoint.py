@@ -47,7 +47,7 @@ def s3_client(server: Any, secret: str | None = None, **config: Any) -> Any:
         aws_access_key_id=env["AWS_ACCESS_KEY_ID"],
         aws_secret_access_key=secret or env["AWS_SECRET_ACCESS_KEY"],
         region_name=env["AWS_DEFAULT_REGION"],
-        config=Config(retries={"max_attempts": 0}, connect_timeout=5, read_timeout=30, **config),
+        config=Config(retries={"max_attempts": 0}, connect_timeout=30, read_timeout=120, **config),
     )
 
 
@@ -132,7 +132,7 @@ def test_the_helper_rests_when_nobody_asks(server: Any, s3: Any, wait_until: Cal
         time.sleep(2)
         return helper.cpu_times() == before
 
-    wait_until(rests, seconds=120)
+    wait_until(rests)
 
 
 def test_large_files_go_in_parts(server: Any, s3: Any, tmp_path: Path) -> None:
@@ -212,7 +212,7 @@ def test_it_lives_and_dies_with_the_server(
     server.start("--s3")
     url = s3_client(server).meta.endpoint_url
     server.kill()
-    wait_until(lambda: helper_of(server.home) is None, seconds=10)
+    wait_until(lambda: helper_of(server.home) is None)
     server.start()
     client = s3_client(server)
     assert client.meta.endpoint_url == url

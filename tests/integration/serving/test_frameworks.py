@@ -126,7 +126,7 @@ def test_boosters(serve: Any, tmp_path: Path) -> None:
 def test_several_models_need_a_model_fn(folder: Path) -> None:
     """Two models of known kinds are not guessed between."""
     server = RunningServer(folder / "s", {"model/a.pkl": b"1", "model/b.joblib": b"2"}, ready=False)
-    assert server.process.wait(30) == 1
+    assert server.process.wait() == 1
     assert "several models (a.pkl, b.joblib)" in server.log()
 
 

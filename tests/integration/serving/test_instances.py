@@ -110,9 +110,7 @@ def test_requirements(rig: LocalRig, folder: Path) -> None:
     )
     (package / "backend.py").write_text(BACKEND)
     code = "import tiny_thing\n" + ECHO % "tiny_thing.WORD"
-    order = rig.instance(
-        {"code/inference.py": code, "code/requirements.txt": f"{package}\n"}, startup_seconds=60.0
-    )
+    order = rig.instance({"code/inference.py": code, "code/requirements.txt": f"{package}\n"})
     assert ask(start(rig, order).removeprefix("unix:"), b"")[:2] == (200, b"found")
 
 
@@ -142,7 +140,7 @@ def test_a_program_that_serves_itself(rig: LocalRig) -> None:
     assert address.startswith("http://127.0.0.1:")
     import http.client
 
-    connection = http.client.HTTPConnection(address.removeprefix("http://"), timeout=10)
+    connection = http.client.HTTPConnection(address.removeprefix("http://"), timeout=120)
     connection.request("POST", "/invocations", b"!")
     assert connection.getresponse().read() == b"--fast serve weights!"
     connection.close()
@@ -153,17 +151,17 @@ def test_a_program_that_serves_itself(rig: LocalRig) -> None:
 
 def test_a_server_that_never_answers(rig: LocalRig) -> None:
     """Without an answer to /ping in time the server is ended, with the last lines of its log."""
-    order = rig.instance(
-        {
-            "code/inference.py": "import time\ndef model_fn(d):\n    print('still loading', flush=True)\n    time.sleep(600)\n"
-        },
-        startup_seconds=1.0,
-    )
-    end = rig.run(order)
-    assert end["outcome"] == "failed"
-    assert "did not answer /ping within 1 s" in end["failure"]["message"]
-    assert "still loading" in end["failure"]["message"]
-    assert not rig.processes(order)
+    script = "import time\ndef model_fn(d):\n    print('still loading', flush=True)\n    time.sleep(600)\n"
+    # On a machine that has much else to do the script may not even come to its first word in so short a time.
+    for seconds in (1, 5, 25, 60):
+        order = rig.instance({"code/inference.py": script}, startup_seconds=float(seconds))
+        end = rig.run(order)
+        assert end["outcome"] == "failed"
+        assert f"did not answer /ping within {seconds} s" in end["failure"]["message"]
+        assert not rig.processes(order)
+        if "still loading" in end["failure"]["message"]:
+            return
+    raise AssertionError(end["failure"]["message"])
 
 
 def test_a_server_that_stops_answering(rig: LocalRig, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -172,7 +170,7 @@ def test_a_server_that_stops_answering(rig: LocalRig, monkeypatch: pytest.Monkey
     start(rig, order)
     pid = rig.of_kind(order, "starting")[0]["pid"]
     os.kill(pid, 19)
-    rig.settle(lambda: rig.finished(order), 40)
+    rig.settle(lambda: rig.finished(order))
     end = rig.finished(order)
     assert end is not None
     assert (end["outcome"], end["failure"]["class"]) == ("failed", "AlgorithmError")
