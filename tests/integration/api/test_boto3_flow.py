@@ -16,12 +16,13 @@ SCRIPT = """
 import argparse, os, pathlib, sys, time
 parser = argparse.ArgumentParser()
 parser.add_argument("-x", type=float); parser.add_argument("-n", type=int, default=1)
-parser.add_argument("--wait", type=float, default=0); parser.add_argument("--fail-above", type=float, default=9)
+parser.add_argument("--until", default="/"); parser.add_argument("--fail-above", type=float, default=9)
 given = parser.parse_args()
 print("starting with", given.x, flush=True)
 for epoch in range(3):
     print(f"epoch={epoch} objective={-(given.x - 0.3) ** 2 + epoch * 0.001:.6f}", flush=True)
-time.sleep(given.wait)
+while not os.path.exists(given.until):
+    time.sleep(0.05)
 if given.x > given.fail_above:
     sys.exit("x is too large")
 pathlib.Path(os.environ["SM_MODEL_DIR"], "model.txt").write_text(str(given.x))
@@ -40,7 +41,7 @@ def wait_for_end(sagemaker: Any, name: str, wait_until: Callable[..., Any]) -> d
         job = sagemaker.describe_hyper_parameter_tuning_job(HyperParameterTuningJobName=name)
         return job if job["HyperParameterTuningJobStatus"] not in ("InProgress", "Stopping") else None
 
-    job: dict[str, Any] = wait_until(ended, 90)
+    job: dict[str, Any] = wait_until(ended)
     return job
 
 
@@ -274,7 +275,7 @@ def test_another_job_is_stopped(
 ) -> None:
     """A stopped job says Stopping, then Stopped; no process of it is left; stopping again is a ValidationException."""
     request = tuning_request("stopped", code, max_jobs=50, parallel=2, ranges=WIDE)
-    request["TrainingJobDefinition"]["StaticHyperParameters"]["wait"] = "300"
+    request["TrainingJobDefinition"]["StaticHyperParameters"]["until"] = "/never"
     sagemaker.create_hyper_parameter_tuning_job(**request)
     wait_until(
         lambda: any(
@@ -282,8 +283,13 @@ def test_another_job_is_stopped(
             for row in trials_of(sagemaker, "stopped")
         )
     )
+    agents = [item for item in processes_of(server.home) if "--agent-id" in item.cmdline()]
+    for agent in agents:
+        agent.suspend()  # Nothing can be told to have stopped before the next look.
     sagemaker.stop_hyper_parameter_tuning_job(HyperParameterTuningJobName="stopped")
     now = sagemaker.describe_hyper_parameter_tuning_job(HyperParameterTuningJobName="stopped")
+    for agent in agents:
+        agent.resume()
     assert now["HyperParameterTuningJobStatus"] == "Stopping"
     assert wait_for_end(sagemaker, "stopped", wait_until)["HyperParameterTuningJobStatus"] == "Stopped"
     marked = [item for item in processes_of(server.home) if "train.py" in " ".join(item.cmdline())]
@@ -323,13 +329,15 @@ def ended(sagemaker: Any, name: str) -> dict[str, Any] | None:
 
 
 def test_deleting_a_tuning_job_keeps_its_training_jobs(
-    sagemaker: Any, code: str, wait_until: Callable[..., Any]
+    sagemaker: Any, code: str, wait_until: Callable[..., Any], tmp_path: Path
 ) -> None:
     """Delete removes the record only; a running job cannot be deleted; the name is free afterwards."""
     request = tuning_request("gone", code, max_jobs=1, parallel=1, ranges=WIDE)
+    request["TrainingJobDefinition"]["StaticHyperParameters"]["until"] = str(tmp_path / "go")
     sagemaker.create_hyper_parameter_tuning_job(**request)
     with pytest.raises(ClientError):
         sagemaker.delete_hyper_parameter_tuning_job(HyperParameterTuningJobName="gone")
+    (tmp_path / "go").touch()
     wait_for_end(sagemaker, "gone", wait_until)
     trial = trials_of(sagemaker, "gone")[0]["TrainingJobName"]
     sagemaker.delete_hyper_parameter_tuning_job(HyperParameterTuningJobName="gone")

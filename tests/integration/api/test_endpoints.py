@@ -90,7 +90,7 @@ def wait_for(sagemaker: Any, name: str, wait_until: Callable[..., Any]) -> dict[
             else None
         )
 
-    found: dict[str, Any] = wait_until(rests, 60)
+    found: dict[str, Any] = wait_until(rests)
     return found
 
 
@@ -100,7 +100,7 @@ def wait_until_gone(sagemaker: Any, name: str, wait_until: Callable[..., Any]) -
     def gone() -> bool:
         return not any(item["EndpointName"] == name for item in sagemaker.list_endpoints()["Endpoints"])
 
-    wait_until(gone, 60)
+    wait_until(gone)
     with pytest.raises(ClientError, match="Could not find endpoint"):
         sagemaker.describe_endpoint(EndpointName=name)
 
@@ -309,7 +309,7 @@ def test_an_update_changes_the_model(
     assert seen <= {"first", "second"}
     found = sagemaker.describe_endpoint(EndpointName="life")
     assert (found["EndpointStatus"], found["EndpointConfigName"]) == ("InService", "second")
-    wait_until(lambda: invoke(server, "life", [1])[0]["model"] == "second", 10)
+    wait_until(lambda: invoke(server, "life", [1])[0]["model"] == "second")
 
 
 def test_weights_and_counts(sagemaker: Any, served: dict[str, Any], wait_until: Callable[..., Any]) -> None:
@@ -380,7 +380,7 @@ def test_an_endpoint_outlives_its_server(
     assert sorted(item.name for item in folder.glob("*/*")) == before
     sagemaker.delete_endpoint(EndpointName="e")
     wait_until_gone(sagemaker, "e", wait_until)
-    wait_until(lambda: not [p for p in processes_of(server.home) if "PEGBOX_ATTEMPT" in p.environ()], 30)
+    wait_until(lambda: not [p for p in processes_of(server.home) if "PEGBOX_ATTEMPT" in p.environ()])
 
 
 def test_mistakes_are_told(

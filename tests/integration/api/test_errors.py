@@ -160,7 +160,7 @@ class Raw:
         self, method: str, path: str, headers: dict[str, str], body: bytes = b""
     ) -> tuple[int, dict[str, Any]]:
         """Send a request and return status and JSON members."""
-        connection = HTTPConnection("127.0.0.1", self._port, timeout=20)
+        connection = HTTPConnection("127.0.0.1", self._port, timeout=120)
         connection.request(method, path, body, headers)
         answer = connection.getresponse()
         data = answer.read()
@@ -187,7 +187,7 @@ class Raw:
 
     def connect(self) -> socket.socket:
         """Return a bare connection."""
-        return socket.create_connection(("127.0.0.1", self._port), timeout=30)
+        return socket.create_connection(("127.0.0.1", self._port), timeout=120)
 
 
 @pytest.fixture(scope="module")

@@ -57,7 +57,7 @@ def run(sagemaker: Any, request: dict[str, Any], wait_until: Callable[..., Any])
         job = sagemaker.describe_hyper_parameter_tuning_job(HyperParameterTuningJobName=name)
         return job if job["HyperParameterTuningJobStatus"] not in ("InProgress", "Stopping") else None
 
-    job: dict[str, Any] = wait_until(ended, 120)
+    job: dict[str, Any] = wait_until(ended)
     return job
 
 

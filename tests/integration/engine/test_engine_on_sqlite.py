@@ -104,7 +104,7 @@ def _status(engine: Engine, name: str) -> str:
 
 
 def _wait(engine: Engine, *names: str) -> None:
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 200
     while any(_status(engine, name) not in ("Completed", "Failed", "Stopped") for name in names):
         assert time.monotonic() < deadline, [_status(engine, name) for name in names]
         time.sleep(0.01)
@@ -133,7 +133,7 @@ def test_many_clients_and_one_writer(ground: Ground) -> None:
         _wait(engine, *names)
         assert _status(engine, "job0") == "Stopped"
         assert {_status(engine, name) for name in names[1:]} == {"Completed"}
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 200
         while engine.idle_since() is None:
             assert time.monotonic() < deadline
             time.sleep(0.01)

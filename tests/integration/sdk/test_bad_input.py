@@ -32,7 +32,7 @@ def script(tmp_path: Path) -> str:
     """A training script that may take long."""
     path = tmp_path / "train.py"
     path.write_text(
-        "import sys, time, pegbox\npegbox.report(score=1)\ntime.sleep(60 if '--slow' in sys.argv else 0)\n"
+        "import sys, time, pegbox\npegbox.report(score=1)\ntime.sleep(500 if '--slow' in sys.argv else 0)\n"
     )
     return str(path)
 

@@ -26,7 +26,7 @@ parser.add_argument("--patience", type=float)
 options = parser.parse_args()
 for epoch in range(1, options.epochs + 1):
     if epoch == 10 and options.level < options.patience:
-        time.sleep(120)
+        time.sleep(500)
     pegbox.report(score=options.level * epoch / options.epochs, step=epoch)
 """
 

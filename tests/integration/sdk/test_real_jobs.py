@@ -117,15 +117,13 @@ def test_single_training_job(session: Session, project: Path, capsys: pytest.Cap
     }
 
 
-def test_stop_says_stopping(session: Session, project: Path) -> None:
+def test_stop_says_stopping(session: Session, project: Path, wait_until: Callable[..., Any]) -> None:
     """After stop_tuning_job the job is Stopping, then Stopped; wait returns, and a second stop is fine."""
     (project / "sleep.py").write_text("import time; time.sleep(600)")
     estimator = Estimator(entry_point=str(project / "sleep.py"), sagemaker_session=session)
     tuner = HyperparameterTuner(estimator, "score", RANGES, max_jobs=2)
     tuner.fit()
-    deadline = time.monotonic() + 30
-    while tuner.describe()["TrainingJobStatusCounters"]["InProgress"] == 0 and time.monotonic() < deadline:
-        time.sleep(0.1)
+    wait_until(lambda: tuner.describe()["TrainingJobStatusCounters"]["InProgress"])
     tuner.stop_tuning_job()
     assert tuner.describe()["HyperParameterTuningJobStatus"] in ("Stopping", "Stopped")
     tuner.wait(quiet=True)
@@ -169,7 +167,7 @@ def test_the_first_script_of_a_new_user(home: Path, project: Path) -> None:
         env=environment,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=500,
         check=False,
     )
     assert done.returncode == 0, done.stderr
@@ -217,7 +215,7 @@ pegbox.report(score=1)
         stderr=subprocess.PIPE,
         text=True,
     )
-    _, said = watcher.communicate(timeout=60)
+    _, said = watcher.communicate()
     assert "HyperparameterTuner.attach('watched').wait()" in said
     (project / "go").touch()
     back = "from pegbox.tuner import *; t = HyperparameterTuner.attach('watched'); t.wait(); print(t.best_training_job())"
@@ -226,7 +224,7 @@ pegbox.report(score=1)
         env=environment,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=500,
         check=False,
     )
     assert done.returncode == 0, done.stderr
@@ -235,11 +233,19 @@ pegbox.report(score=1)
 
 def test_wait_outlives_a_killed_server(session: Session, server: Any, project: Path) -> None:
     """With the server killed under it, wait starts it again and sees every trial through."""
-    (project / "slow.py").write_text("import time, pegbox; time.sleep(0.5); pegbox.report(score=1)")
+    go = project / "go-on"
+    (project / "slow.py").write_text(
+        f"import os, time, pegbox\nwhile not os.path.exists({str(go)!r}): time.sleep(0.05)\npegbox.report(score=1)\n"
+    )
     estimator = Estimator(entry_point=str(project / "slow.py"), sagemaker_session=session)
     tuner = HyperparameterTuner(estimator, "score", RANGES, max_jobs=4, max_parallel_jobs=2)
     tuner.fit()
-    killer = threading.Timer(0.7, server.kill)
+
+    def kill() -> None:
+        server.kill()
+        go.touch()
+
+    killer = threading.Timer(0.7, kill)
     killer.start()
     tuner.wait(quiet=True)
     killer.join()

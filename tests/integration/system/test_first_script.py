@@ -50,7 +50,7 @@ def test_the_first_script_works_as_printed(newcomer: dict[str, str], tmp_path: P
         env=newcomer,
         capture_output=True,
         text=True,
-        timeout=200,
+        timeout=500,
         check=False,
     )
     assert done.returncode == 0, done.stderr

@@ -99,7 +99,7 @@ def test_a_disk_that_fills_up_loses_nothing(small: tuple[Lab, Disk], wait_until:
         client.delete_hyper_parameter_tuning_job(HyperParameterTuningJobName="more")
         return None
 
-    said = wait_until(refused, 20)
+    said = wait_until(refused)
     assert "ServiceUnavailable" in said
     assert "full" in said
     before = described()["TrainingJobStatusCounters"]["Completed"]

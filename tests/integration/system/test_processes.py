@@ -98,7 +98,7 @@ def test_never_more_programs_than_allowed(lab: Lab) -> None:
     assert sampler.samples > 50
 
 
-def wait_for_end(client: Any, name: str, seconds: float = 120) -> dict[str, Any]:
+def wait_for_end(client: Any, name: str, seconds: float = 300) -> dict[str, Any]:
     """Return a tuning job's description once it has ended."""
     deadline = time.monotonic() + seconds
     while True:
