@@ -132,7 +132,7 @@ def _signed(
             region=key.region,
             service=service,
             now=now,
-            expires=rng.choice((1, 60, 3600, canonical.MAX_EXPIRES)),
+            expires=rng.choice((300, 600, 3600, canonical.MAX_EXPIRES)),
             headers=headers,
             body=body,
         )

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import psutil
@@ -15,6 +17,16 @@ from botocore.exceptions import ClientError
 from pegbox.testing.lab import Lab, tuning_request
 
 _MEGABYTES = 24
+#: The third and the fourth program say what they have to say and end later, on a full disk.
+SCRIPT = """
+import os, pathlib, time
+print("objective=1", flush=True)
+folder, number = pathlib.Path(os.environ["FOLDER"]), os.environ["TRAINING_JOB_NAME"].split("-")[1]
+if number in ("003", "004"):
+    (folder / number).touch()
+    while not (folder / "full").exists():
+        time.sleep(0.02)
+"""
 
 
 class Disk:
@@ -59,6 +71,12 @@ class Disk:
             psutil.Process(pid).rlimit(psutil.RLIMIT_FSIZE, (size, psutil.RLIM_INFINITY))
 
 
+def _words(process: psutil.Process) -> list[str]:
+    with contextlib.suppress(psutil.Error):
+        return process.cmdline()
+    return []
+
+
 @pytest.fixture
 def small() -> Iterator[tuple[Lab, Disk]]:
     """A lab on a small disk."""
@@ -73,12 +91,14 @@ def small() -> Iterator[tuple[Lab, Disk]]:
         shutil.rmtree(lab.home.parent, ignore_errors=True)
 
 
-def test_a_disk_that_fills_up_loses_nothing(small: tuple[Lab, Disk], wait_until: Callable[..., Any]) -> None:
-    """While the disk is full new work is refused in clear words and reading goes on; with space again all trials complete."""
+def test_a_disk_that_fills_up_loses_nothing(
+    small: tuple[Lab, Disk], wait_until: Callable[..., Any], tmp_path: Path
+) -> None:
+    """On a full disk programs end, new work is refused in clear words, reading goes on; with space again all trials complete."""
     lab, disk = small
-    code = lab.upload_code("import time; time.sleep(0.2); print('objective=1')")
+    code = lab.upload_code(SCRIPT)
     client = lab.client()
-    request = tuning_request("running", code, max_jobs=8, parallel=2)
+    request = tuning_request("running", code, max_jobs=8, parallel=2, environment={"FOLDER": str(tmp_path)})
     request["TrainingJobDefinition"]["RetryStrategy"] = {"MaximumRetryAttempts": 10}
     client.create_hyper_parameter_tuning_job(**request)
 
@@ -88,8 +108,13 @@ def test_a_disk_that_fills_up_loses_nothing(small: tuple[Lab, Disk], wait_until:
         )
         return found
 
-    wait_until(lambda: described()["TrainingJobStatusCounters"]["Completed"] >= 2)
+    programs = [tmp_path / "003", tmp_path / "004"]
+    wait_until(
+        lambda: described()["TrainingJobStatusCounters"]["Completed"] == 2 and all(map(Path.exists, programs))
+    )
     disk.fill()
+    (tmp_path / "full").touch()
+    wait_until(lambda: not [item for item in lab.programs() if "train.py" in _words(item)])
 
     def refused() -> str | None:
         try:
@@ -102,8 +127,7 @@ def test_a_disk_that_fills_up_loses_nothing(small: tuple[Lab, Disk], wait_until:
     said = wait_until(refused)
     assert "ServiceUnavailable" in said
     assert "full" in said
-    before = described()["TrainingJobStatusCounters"]["Completed"]
-    assert before >= 2
+    assert described()["TrainingJobStatusCounters"]["Completed"] == 2
     disk.clear()
     job = wait_until(lambda: (now := described())["HyperParameterTuningJobStatus"] != "InProgress" and now)
     assert job["HyperParameterTuningJobStatus"] == "Completed", job

@@ -44,7 +44,8 @@ if __name__ == "__main__":
     for folder in (os.environ["SM_MODEL_DIR"], os.environ["SM_OUTPUT_DATA_DIR"]):
         pathlib.Path(folder, "weights.txt").write_text(secret())
     print(f"objective={rate}", flush=True)
-    time.sleep(float(os.environ.get("LASTS", "1.5")))
+    while not os.path.exists(os.environ.get("UNTIL", "/")):
+        time.sleep(0.02)
 """
 
 
@@ -69,10 +70,36 @@ def holders(home: Path) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def sealed(server: Any, sagemaker: Any, wait_until: Callable[..., Any]) -> str:
+def programs(
+    server: Any, processes_of: Callable[[Path], list[psutil.Process]]
+) -> Callable[[], list[psutil.Process]]:
+    """``programs()`` returns the training programs that run and have written their weights."""
+
+    def written(process: psutil.Process) -> bool:
+        try:
+            folder = process.environ().get("SM_MODEL_DIR", "")
+            return "--rate" in process.cmdline() and Path(folder, "weights.txt").exists()
+        except psutil.Error:
+            return False
+
+    return lambda: [item for item in processes_of(server.home) if written(item)]
+
+
+@pytest.fixture(scope="module")
+def sealed(
+    server: Any,
+    sagemaker: Any,
+    wait_until: Callable[..., Any],
+    programs: Callable[[], list[psutil.Process]],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> str:
     """The name of a training job whose artifacts are sealed, found clean while it ran and after."""
     server.pegbox("keys", "create", "models")
-    request = tuning_request("sealed", server.upload_code(SCRIPT), max_jobs=2, parallel=2)
+    until = tmp_path_factory.mktemp("sealed") / "until"
+    environment = {"UNTIL": str(until)}
+    request = tuning_request(
+        "sealed", server.upload_code(SCRIPT), max_jobs=2, parallel=2, environment=environment
+    )
     definition = request["TrainingJobDefinition"]
     definition["OutputDataConfig"]["KmsKeyId"] = "alias/models"
     definition["ResourceConfig"]["VolumeKmsKeyId"] = "models"
@@ -82,11 +109,12 @@ def sealed(server: Any, sagemaker: Any, wait_until: Callable[..., Any]) -> str:
         found = sagemaker.describe_hyper_parameter_tuning_job(HyperParameterTuningJobName="sealed")
         return found if found["HyperParameterTuningJobStatus"] != "InProgress" else None
 
-    looks = 0
+    wait_until(lambda: len(programs()) == 2)
+    for _ in range(3):
+        assert holders(server.home) == []
+    until.touch()
     while status() is None:
         assert holders(server.home) == []
-        looks += 1
-    assert looks > 1
     done = status()
     assert done["HyperParameterTuningJobStatus"] == "Completed", done.get("FailureReason")
     assert holders(server.home) == []
@@ -189,15 +217,19 @@ def test_keys_that_cannot_be_used_are_refused_at_create_time(server: Any, sealed
 
 
 def test_a_key_that_is_disabled_meanwhile_fails_the_job_with_its_words(
-    server: Any, wait_until: Callable[..., Any]
+    server: Any, wait_until: Callable[..., Any], tmp_path: Path
 ) -> None:
     """A trial that starts after its key was disabled fails with the reason, and nothing of it runs."""
     client = server.client()
     server.pegbox("keys", "create", "brief")
-    request = tuning_request("brief", server.upload_code(SCRIPT), max_jobs=2, parallel=1)
+    environment = {"UNTIL": str(tmp_path / "until")}
+    request = tuning_request(
+        "brief", server.upload_code(SCRIPT), max_jobs=2, parallel=1, environment=environment
+    )
     request["TrainingJobDefinition"]["OutputDataConfig"]["KmsKeyId"] = "alias/brief"
     client.create_hyper_parameter_tuning_job(**request)
     server.pegbox("keys", "disable", "brief")
+    (tmp_path / "until").touch()
 
     def ended() -> Any:
         found = client.describe_hyper_parameter_tuning_job(HyperParameterTuningJobName="brief")
@@ -212,13 +244,21 @@ def test_a_key_that_is_disabled_meanwhile_fails_the_job_with_its_words(
 
 
 def test_nothing_is_published_in_the_clear_when_the_key_goes_while_the_program_runs(
-    server: Any, wait_until: Callable[..., Any], processes_of: Callable[[Path], list[psutil.Process]]
+    server: Any,
+    wait_until: Callable[..., Any],
+    processes_of: Callable[[Path], list[psutil.Process]],
+    programs: Callable[[], list[psutil.Process]],
+    tmp_path: Path,
 ) -> None:
     """Server and agent are killed after the key was disabled; the survivor's job fails, and its model reaches no disk."""
     client = server.client()
     server.pegbox("keys", "create", "fleeting")
     request = tuning_request(
-        "fleeting", server.upload_code(SCRIPT), max_jobs=1, parallel=1, environment={"LASTS": "6"}
+        "fleeting",
+        server.upload_code(SCRIPT),
+        max_jobs=1,
+        parallel=1,
+        environment={"UNTIL": str(tmp_path / "until")},
     )
     request["TrainingJobDefinition"]["OutputDataConfig"]["KmsKeyId"] = "alias/fleeting"
     client.create_hyper_parameter_tuning_job(**request)
@@ -228,9 +268,6 @@ def test_nothing_is_published_in_the_clear_when_the_key_goes_while_the_program_r
             HyperParameterTuningJobName="fleeting"
         )["TrainingJobSummaries"]
 
-    def programs() -> list[psutil.Process]:
-        return [item for item in processes_of(server.home) if "--rate" in item.cmdline()]
-
     wait_until(programs)
     server.pegbox("keys", "disable", "fleeting")
     server.kill()
@@ -238,6 +275,7 @@ def test_nothing_is_published_in_the_clear_when_the_key_goes_while_the_program_r
         if any(word.endswith("agent/__main__.py") for word in process.cmdline()):
             process.kill()
     server.start()
+    (tmp_path / "until").touch()
     client = server.client()
     wait_until(lambda: summaries()[0]["TrainingJobStatus"] != "InProgress")
     assert summaries()[0]["TrainingJobStatus"] == "Failed"
