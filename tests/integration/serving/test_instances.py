@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import io
 import os
+import shutil
 import sys
 import tarfile
+import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -51,6 +53,21 @@ def start(rig: LocalRig, order: ServingOrder) -> str:
     assert ready, rig.finished(order)
     address: str = ready[0]["address"]
     return address
+
+
+@pytest.fixture(scope="module", autouse=True)
+def hung() -> Iterator[tuple[LocalRig, ServingOrder]]:
+    """An instance whose model server was stopped; the time of the three looks at it passes while others are tested."""
+    place = Path(tempfile.mkdtemp(prefix="pbx", dir="/tmp"))
+    rig = LocalRig(place / "home")
+    try:
+        order = rig.instance({"code/inference.py": ECHO % "'x'"})
+        start(rig, order)
+        os.kill(rig.of_kind(order, "starting")[0]["pid"], 19)
+        yield rig, order
+    finally:
+        rig.close()
+        shutil.rmtree(place, ignore_errors=True)
 
 
 def test_a_model_server_in_its_environment(rig: LocalRig) -> None:
@@ -164,20 +181,6 @@ def test_a_server_that_never_answers(rig: LocalRig) -> None:
     raise AssertionError(end["failure"]["message"])
 
 
-def test_a_server_that_stops_answering(rig: LocalRig, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A stopped process answers no /ping: after three looks it is killed."""
-    order = rig.instance({"code/inference.py": ECHO % "'x'"})
-    start(rig, order)
-    pid = rig.of_kind(order, "starting")[0]["pid"]
-    os.kill(pid, 19)
-    rig.settle(lambda: rig.finished(order))
-    end = rig.finished(order)
-    assert end is not None
-    assert (end["outcome"], end["failure"]["class"]) == ("failed", "AlgorithmError")
-    assert "stopped answering /ping" in end["failure"]["message"]
-    assert not rig.processes(order)
-
-
 def test_a_stubborn_server_is_killed(rig: LocalRig) -> None:
     """A server that ignores SIGTERM, and children that left its session, are gone after the grace."""
     code = (
@@ -279,3 +282,14 @@ def test_agents_stay_with_a_server(folder: Path) -> None:
         assert rig.finished(order) is None
     finally:
         rig.close()
+
+
+def test_a_server_that_stops_answering(hung: tuple[LocalRig, ServingOrder]) -> None:
+    """A stopped process answers no /ping: after three looks it is killed."""
+    rig, order = hung
+    rig.settle(lambda: rig.finished(order))
+    end = rig.finished(order)
+    assert end is not None
+    assert (end["outcome"], end["failure"]["class"]) == ("failed", "AlgorithmError")
+    assert "stopped answering /ping" in end["failure"]["message"]
+    assert not rig.processes(order)
