@@ -225,7 +225,7 @@ class _Run:
     def finish(self) -> None:
         """Delete the endpoint and look for what is left."""
         delete(self._lab, NAME)
-        deadline = time.monotonic() + 30.0
+        deadline = time.monotonic() + 120.0
         while time.monotonic() < deadline:
             found = processes(self._lab)
             left = found["model servers"] + found["agents"]

@@ -35,7 +35,7 @@ tuner.estimator._hyperparameters["sleep"] = 600
 tuner.base_tuning_job_name = f"stopped-{name}"[:20]
 tuner.fit({"train": data}, **no_wait)
 stopped = tuner.latest_tuning_job.name
-deadline = time.time() + 60
+deadline = time.time() + 300
 while time.time() < deadline:
     counters = client.describe_hyper_parameter_tuning_job(HyperParameterTuningJobName=stopped)
     if counters["TrainingJobStatusCounters"]["InProgress"]:

@@ -133,7 +133,7 @@ if new:
     generic.delete_endpoint()
 else:
     second.delete_endpoint(f"generic-{word}")
-deadline = time.time() + 60
+deadline = time.time() + 300
 names = (name, f"generic-{word}")
 while time.time() < deadline and not all(missing("describe_endpoint", EndpointName=one) for one in names):
     time.sleep(0.2)

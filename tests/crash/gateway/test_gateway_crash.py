@@ -139,7 +139,7 @@ def test_a_killed_instance_costs_no_request(rig: GatewayRig) -> None:
 
 def test_a_lost_single_instance_is_waited_for(rig: GatewayRig) -> None:
     """With one instance, requests wait for its replacement instead of failing."""
-    first = rig.model()
+    first, second = rig.model(), rig.model()
     rig.publish({"e": endpoint(first)})
     rig.start()
     load = Load(rig, 4)
@@ -147,7 +147,7 @@ def test_a_lost_single_instance_is_waited_for(rig: GatewayRig) -> None:
     first.kill()
     rig.publish({"e": endpoint()})
     time.sleep(0.3)
-    rig.publish({"e": endpoint(rig.model(), first=2)})
+    rig.publish({"e": endpoint(second, first=2)})
     load.wait_for(10)
     load.stop()
     assert load.errors == []

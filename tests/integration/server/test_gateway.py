@@ -221,7 +221,7 @@ def test_a_hung_gateway_is_replaced(beside: Beside, monkeypatch: pytest.MonkeyPa
     first = beside.pid()
     beside.routes.close()
     os.kill(first, signal.SIGSTOP)
-    monkeypatch.setattr("pegbox.bootstrap.gateway.WORD_SECONDS", 0.3)
+    monkeypatch.setattr("pegbox.bootstrap.gateway.WORD_SECONDS", 2.0)
     beside.open()
     eventually(lambda: beside.pid() != first, "another gateway runs")
     assert beside.invoke() == b"x"
