@@ -158,6 +158,7 @@ class TrainingJobAnalytics(AnalyticsMetricsBase):
         self._start_time = start_time
         self._end_time = end_time
         self._period = period or 60
+        self._interval: dict[str, datetime] | None = None
 
     @property
     def name(self) -> str:
@@ -167,31 +168,56 @@ class TrainingJobAnalytics(AnalyticsMetricsBase):
     def __repr__(self) -> str:
         return f"<sagemaker.TrainingJobAnalytics for {self.name}>"
 
+    def clear_cache(self) -> None:
+        """Forget table and time."""
+        super().clear_cache()
+        self._interval = None
+
+    @property
+    def _time_interval(self) -> dict[str, datetime]:
+        """First and last moment, asked for once."""
+        if self._interval is None:
+            described: Mapping[str, Any] = {}
+            if self._start_time is None or self._end_time is None:
+                described = self._describe()
+            start = self._start_time or described.get("TrainingStartTime") or described["CreationTime"]
+            end = self._end_time
+            if end is None:
+                # A minute more, because values are stamped with the start of their period.
+                end = described.get("TrainingEndTime") or datetime.now(start.tzinfo)
+                end += timedelta(minutes=1)
+            self._interval = {"start_time": start, "end_time": end}
+        return self._interval
+
+    def _describe(self) -> dict[str, Any]:
+        answer: dict[str, Any] = self._session.sagemaker_client.describe_training_job(
+            TrainingJobName=self.name
+        )
+        return answer
+
     def _fetch_dataframe(self) -> Any:
         """One row per metric and minute: seconds since the start, name, value."""
         pd = need("pandas", "data frames")
-        described = self._session.sagemaker_client.describe_training_job(TrainingJobName=self.name)
         names = self._metric_names
         if names is None:
-            definitions = described["AlgorithmSpecification"].get("MetricDefinitions") or ()
+            definitions = self._describe()["AlgorithmSpecification"].get("MetricDefinitions") or ()
             names = [item["Name"] for item in definitions]
-        start, end = self._interval(described)
-        rows = [row for name in names for row in self._series(name, start, end)]
+        rows = [row for name in names for row in self._series(name)]
         return pd.DataFrame(rows, columns=["timestamp", "metric_name", "value"])
 
-    def _interval(self, described: Mapping[str, Any]) -> tuple[datetime, datetime]:
-        start = self._start_time or described.get("TrainingStartTime") or described["CreationTime"]
-        # A minute more, because values are stamped with the start of their period.
-        end = self._end_time or described.get("TrainingEndTime") or datetime.now(start.tzinfo)
-        return start - timedelta(minutes=1 if self._start_time is None else 0), end + timedelta(minutes=1)
+    def _cloudwatch(self) -> Any:
+        if isinstance(self._session, Session):
+            return self._session.client("cloudwatch")
+        return self._session.boto_session.client("cloudwatch")
 
-    def _series(self, metric: str, start: datetime, end: datetime) -> list[dict[str, Any]]:
-        answer = self._session.client("cloudwatch").get_metric_statistics(
+    def _series(self, metric: str) -> list[dict[str, Any]]:
+        interval = self._time_interval
+        answer = self._cloudwatch().get_metric_statistics(
             Namespace=self.CLOUDWATCH_NAMESPACE,
             MetricName=metric,
             Dimensions=[{"Name": "TrainingJobName", "Value": self.name}],
-            StartTime=start,
-            EndTime=end,
+            StartTime=interval["start_time"],
+            EndTime=interval["end_time"],
             Period=self._period,
             Statistics=["Average"],
         )

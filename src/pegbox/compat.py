@@ -32,6 +32,7 @@ _SAME = frozenset(
         "image_uris",
         "inputs",
         "iterators",
+        "jumpstart",
         "model",
         "model_monitor",
         "multidatamodel",
@@ -43,14 +44,20 @@ _SAME = frozenset(
         "pytorch",
         "serializers",
         "session",
+        "session_settings",
         "sklearn",
         "tensorflow",
         "tuner",
+        "workflow",
         "xgboost",
     }
 )
 #: Modules that are kept elsewhere here.
-_ELSEWHERE = {"amazon.common": "pegbox.amazon.records", "utils": "pegbox._sdk.naming"}
+_ELSEWHERE = {
+    "amazon.common": "pegbox.amazon.records",
+    "fw_utils": "pegbox._sdk.script_code",
+    "utils": "pegbox._sdk.naming",
+}
 
 
 def install_as_sagemaker(api: str = "v1") -> None:

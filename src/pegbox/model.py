@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
 from pegbox import image_uris
+from pegbox._sdk.api_version import speaks_of_version_2
 from pegbox._sdk.endpoint_requests import (
     check_instances,
     checked_vpc_config,
@@ -224,17 +225,24 @@ class Model:
     ) -> None:
         container = self.prepare_container_def(instance_type, accelerator_type=accelerator_type)
         self.name = self.name or name_from_base(base_name_from_image(container["Image"]))
+        try:
+            self._create_by_name(container, tags)
+        except ModelNameTaken:
+            if not self._name_is_made_up:
+                raise
+            self.name = name_from_base(self.name)
+            self._create_by_name(container, tags)
+
+    def _create_by_name(self, container: dict[str, Any], tags: list[dict[str, str]] | None) -> None:
         settings = {
             "vpc_config": self.vpc_config,
             "enable_network_isolation": self.enable_network_isolation(),
             "tags": tags,
         }
-        try:
-            self._session().create_model(self.name, self.role, container, **settings)
-        except ModelNameTaken:
-            if not self._name_is_made_up:
-                raise
-            self.name = name_from_base(self.name)
+        # Sessions that stand in for the AWS SDK's are asked in the words of its version.
+        if speaks_of_version_2():
+            self._session().create_model(name=self.name, role=self.role, container_defs=container, **settings)
+        else:
             self._session().create_model(self.name, self.role, container, **settings)
 
     def deploy(

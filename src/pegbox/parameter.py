@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any, ClassVar
 
+from pegbox.workflow.entities import as_text
+
 __all__ = ["CategoricalParameter", "ContinuousParameter", "IntegerParameter", "ParameterRange"]
 
 _SCALING_TYPES = ("Auto", "Linear", "Logarithmic", "ReverseLogarithmic")
@@ -62,8 +64,8 @@ class ParameterRange:
         """
         return {
             "Name": name,
-            "MinValue": str(self.min_value),
-            "MaxValue": str(self.max_value),
+            "MinValue": as_text(self.min_value),
+            "MaxValue": as_text(self.max_value),
             "ScalingType": self.scaling_type,
         }
 
@@ -119,7 +121,7 @@ class CategoricalParameter(ParameterRange):
     __name__: str = "Categorical"
 
     def __init__(self, values: Any) -> None:
-        self.values = [str(value) for value in _choices(values)]
+        self.values = [as_text(value) for value in _choices(values)]
         if not self.values:
             raise ValueError("CategoricalParameter: values is empty; give at least one value")
 

@@ -17,6 +17,7 @@ from pegbox._sdk import requests
 from pegbox._sdk.endpoint_requests import container_def, production_variant
 from pegbox._sdk.endpoint_session import EndpointSession
 from pegbox.inputs import FileSystemInput, ShuffleConfig, TrainingInput, s3_input
+from pegbox.workflow.entities import refuse_variables
 
 if TYPE_CHECKING:
     from pegbox._sdk.progress import Progress
@@ -310,10 +311,17 @@ class Session(EndpointSession):
             request["WarmStartConfig"] = warm_start_config
         if tags is not None:
             request["Tags"] = tags
+        refuse_variables(request)
         self.sagemaker_client.create_hyper_parameter_tuning_job(**request)
 
     def describe_tuning_job(self, job_name: str) -> dict[str, Any]:
-        """Return the description of a tuning job."""
+        """Return the description of a tuning job.
+
+        Raises:
+            ValueError: There is no name.
+        """
+        if not job_name:
+            raise ValueError("No tuning job available: call fit or attach first")
         answer: dict[str, Any] = self.sagemaker_client.describe_hyper_parameter_tuning_job(
             HyperParameterTuningJobName=job_name
         )
@@ -393,7 +401,9 @@ class Session(EndpointSession):
             *args: Positional arguments of :func:`pegbox._sdk.requests.train_request`.
             **kwargs: Its keyword arguments.
         """
-        self.sagemaker_client.create_training_job(**requests.train_request(*args, **kwargs))
+        request = requests.train_request(*args, **kwargs)
+        refuse_variables(request)
+        self.sagemaker_client.create_training_job(**request)
 
     def describe_training_job(self, job_name: str) -> dict[str, Any]:
         """Return the description of a training job."""

@@ -12,10 +12,14 @@ from pegbox._sdk.jobs import announce_target
 from pegbox._sdk.naming import base_name_from_image, name_from_base, numbered, to_str
 from pegbox._sdk.record_sets import FileSystemRecordSet, RecordSet
 from pegbox._sdk.tuner_configs import (
+    HYPERBAND_MAX_RESOURCE,
+    HYPERBAND_MIN_RESOURCE,
+    HYPERBAND_STRATEGY_CONFIG,
     HYPERPARAMETER_TUNING_JOB_NAME,
     PARENT_HYPERPARAMETER_TUNING_JOBS,
     WARM_START_TYPE,
     HyperbandStrategyConfig,
+    InstanceConfig,
     StrategyConfig,
     TuningJobCompletionCriteriaConfig,
     WarmStartConfig,
@@ -45,6 +49,9 @@ from pegbox.session import Session
 __all__ = [
     "AMAZON_ESTIMATOR_CLS_NAMES",
     "AMAZON_ESTIMATOR_MODULE",
+    "HYPERBAND_MAX_RESOURCE",
+    "HYPERBAND_MIN_RESOURCE",
+    "HYPERBAND_STRATEGY_CONFIG",
     "HYPERPARAMETER_TUNING_JOB_NAME",
     "PARENT_HYPERPARAMETER_TUNING_JOBS",
     "WARM_START_TYPE",
@@ -56,6 +63,7 @@ __all__ = [
     "HyperbandStrategyConfig",
     "HyperparameterTuner",
     "HyperparameterTuningJobAnalytics",
+    "InstanceConfig",
     "IntegerParameter",
     "ParameterRange",
     "RecordSet",
@@ -101,6 +109,8 @@ _OF_A_CHILD = (
     "tags",
     "base_tuning_job_name",
 )
+#: Names of the grid; the second is that of early releases of version 2 of the AWS SDK, which no service takes.
+_GRIDS = ("Grid", "GridSearch")
 #: Suffixes tried for a generated name that is taken.
 _MOST_NAMES = 99
 
@@ -192,7 +202,9 @@ class HyperparameterTuner(TuningJobHandle):
         self.strategy = strategy
         self.strategy_config = strategy_config
         self.objective_type = objective_type
-        self.max_jobs = 1 if max_jobs is None and strategy != "Grid" else max_jobs
+        # A grid's own size, where nothing else was said (the documented default is 1).
+        of_a_grid = strategy in _GRIDS and max_jobs in (None, 1)
+        self.max_jobs = None if of_a_grid else 1 if max_jobs is None else max_jobs
         self.max_parallel_jobs = max_parallel_jobs
         self.max_runtime_in_seconds = max_runtime_in_seconds
         self.random_seed = random_seed
@@ -420,6 +432,11 @@ class HyperparameterTuner(TuningJobHandle):
             child = self._child_of_one(estimator, common)
         # A parent that was attached to may have no number, which the constructor takes for one.
         child.max_jobs = self.max_jobs
+        if estimator is None:
+            child.instance_configs, child.instance_configs_dict = (
+                self.instance_configs,
+                self.instance_configs_dict,
+            )
         return child
 
     def _child_of_one(self, estimator: Any, common: dict[str, Any]) -> HyperparameterTuner:

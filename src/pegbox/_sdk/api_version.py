@@ -33,6 +33,11 @@ def waits_by_default() -> bool:
     return _chosen == "v2"
 
 
+def speaks_of_version_2() -> bool:
+    """Tell whether a session's calls have the keywords of version 2 of the AWS SDK."""
+    return _chosen == "v2"
+
+
 def names_deployments_by_time() -> bool:
     """Tell whether models and endpoints are named by the time: since version 2 of the AWS SDK they are."""
     return _chosen == "v2"

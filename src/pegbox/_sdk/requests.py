@@ -56,8 +56,8 @@ def training_definition(
     input_mode: str,
     role: str,
     output_config: dict[str, Any],
-    resource_config: dict[str, Any],
-    stop_condition: dict[str, Any],
+    resource_config: dict[str, Any] | None = None,
+    stop_condition: dict[str, Any] | None = None,
     input_config: list[dict[str, Any]] | None = None,
     metric_definitions: list[dict[str, str]] | None = None,
     image: str | None = None,
@@ -74,18 +74,20 @@ def training_definition(
     checkpoint_local_path: str | None = None,
     environment: dict[str, str] | None = None,
     max_retry_attempts: int | None = None,
+    hpo_resource_config: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Return one training-job definition of a tuning job."""
     definition: dict[str, Any] = {
         "StaticHyperParameters": static_hyperparameters,
         "RoleArn": role,
         "OutputDataConfig": output_config,
-        "ResourceConfig": resource_config,
-        "StoppingCondition": stop_condition,
         "AlgorithmSpecification": _algorithm(input_mode, image, algorithm_arn, metric_definitions),
     }
     _put(
         definition,
+        ResourceConfig=resource_config,
+        HyperParameterTuningResourceConfig=hpo_resource_config,
+        StoppingCondition=stop_condition,
         InputDataConfig=input_config,
         VpcConfig=vpc_config,
         EnableNetworkIsolation=enable_network_isolation or None,

@@ -9,7 +9,12 @@ from typing import Any
 from pegbox._sdk.class_names import CLASS_ENTRY, MODULE_ENTRY, load_class
 from pegbox._sdk.naming import base_from_name
 from pegbox._sdk.script_code import JOB_NAME
-from pegbox._sdk.tuner_configs import StrategyConfig, TuningJobCompletionCriteriaConfig, WarmStartConfig
+from pegbox._sdk.tuner_configs import (
+    InstanceConfig,
+    StrategyConfig,
+    TuningJobCompletionCriteriaConfig,
+    WarmStartConfig,
+)
 from pegbox._sdk.tuner_parts import check_keys
 from pegbox.amazon.amazon_estimator import AmazonAlgorithmEstimatorBase
 from pegbox.estimator import Estimator, Framework
@@ -74,7 +79,19 @@ def attach(
     tuner.max_jobs = described["HyperParameterTuningJobConfig"]["ResourceLimits"].get(
         "MaxNumberOfTrainingJobs"
     )
+    if many:
+        found = {item["DefinitionName"]: _machines(item) for item in described["TrainingJobDefinitions"]}
+        tuner.instance_configs_dict = {name: machines for name, machines in found.items() if machines} or None
+    else:
+        tuner.instance_configs = _machines(described["TrainingJobDefinition"])
     return tuner
+
+
+def _machines(definition: Mapping[str, Any]) -> list[InstanceConfig] | None:
+    """The machines that a definition's training jobs may run on, where it names several."""
+    tuning = definition.get("HyperParameterTuningResourceConfig") or {}
+    machines = [InstanceConfig.from_job_desc(item) for item in tuning.get("InstanceConfigs") or ()]
+    return [machine for machine in machines if machine is not None] or None
 
 
 def _attach_one(

@@ -9,6 +9,9 @@ from typing import Any
 HYPERPARAMETER_TUNING_JOB_NAME = "HyperParameterTuningJobName"
 PARENT_HYPERPARAMETER_TUNING_JOBS = "ParentHyperParameterTuningJobs"
 WARM_START_TYPE = "WarmStartType"
+HYPERBAND_STRATEGY_CONFIG = "HyperbandStrategyConfig"
+HYPERBAND_MIN_RESOURCE = "MinResource"
+HYPERBAND_MAX_RESOURCE = "MaxResource"
 
 
 class WarmStartTypes(Enum):
@@ -93,14 +96,13 @@ class HyperbandStrategyConfig:
         """Return the resources in a tuning job's description, or None if it has none."""
         if not described:
             return None
-        return cls(described.get("MaxResource"), described.get("MinResource"))
+        return cls(described.get(HYPERBAND_MAX_RESOURCE), described.get(HYPERBAND_MIN_RESOURCE))
 
     def to_input_req(self) -> dict[str, Any]:
         """Return the request's ``HyperbandStrategyConfig``; what is None is left to the service."""
-        resources = {"MinResource": self.min_resource, "MaxResource": self.max_resource}
-        return {
-            "HyperbandStrategyConfig": {name: value for name, value in resources.items() if value is not None}
-        }
+        resources = {HYPERBAND_MIN_RESOURCE: self.min_resource, HYPERBAND_MAX_RESOURCE: self.max_resource}
+        given = {name: value for name, value in resources.items() if value is not None}
+        return {HYPERBAND_STRATEGY_CONFIG: given}
 
 
 class StrategyConfig:
@@ -116,12 +118,48 @@ class StrategyConfig:
     @classmethod
     def from_job_desc(cls, described: Mapping[str, Any] | None) -> StrategyConfig | None:
         """Return the settings in a tuning job's description, or None if it has none."""
-        hyperband = HyperbandStrategyConfig.from_job_desc((described or {}).get("HyperbandStrategyConfig"))
+        hyperband = HyperbandStrategyConfig.from_job_desc((described or {}).get(HYPERBAND_STRATEGY_CONFIG))
         return None if hyperband is None else cls(hyperband)
 
     def to_input_req(self) -> dict[str, Any]:
         """Return the request's ``StrategyConfig``."""
         return self.hyperband_strategy_config.to_input_req()
+
+
+class InstanceConfig:
+    """A kind of machine that a training job may run on; the first of a list is wanted most.
+
+    Args:
+        instance_count: Number of machines.
+        instance_type: Kind of machine.
+        volume_size: Disk in GB.
+    """
+
+    def __init__(
+        self, instance_count: int | None = None, instance_type: str | None = None, volume_size: int = 30
+    ) -> None:
+        self.instance_count = instance_count
+        self.instance_type = instance_type
+        self.volume_size = volume_size
+
+    @classmethod
+    def from_job_desc(cls, instance_config: Mapping[str, Any] | None) -> InstanceConfig | None:
+        """Return the machine in an item of a description's ``InstanceConfigs``, or None if there is none."""
+        if not instance_config:
+            return None
+        return cls(
+            instance_config.get("InstanceCount"),
+            instance_config.get("InstanceType"),
+            instance_config.get("VolumeSizeInGB", 30),
+        )
+
+    def to_input_params(self) -> dict[str, Any]:
+        """Return the item of the request's ``InstanceConfigs``."""
+        return {
+            "InstanceCount": self.instance_count,
+            "InstanceType": self.instance_type,
+            "VolumeSizeInGB": self.volume_size,
+        }
 
 
 class TuningJobCompletionCriteriaConfig:

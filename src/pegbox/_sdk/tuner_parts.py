@@ -13,6 +13,7 @@ from pegbox.amazon.hyperparameter import Hyperparameter
 from pegbox.errors import NotHere
 from pegbox.estimator import Framework
 from pegbox.parameter import CategoricalParameter, ParameterRange
+from pegbox.workflow.entities import as_text
 
 
 def check_ranges(estimator: Any, ranges: Mapping[str, Any] | None) -> None:
@@ -146,7 +147,9 @@ def static_hyperparameters(
     """
     tuned = {name for name, value in ranges.items() if value is not None}
     values = {
-        str(name): str(value) for name, value in estimator.hyperparameters().items() if str(name) not in tuned
+        str(name): as_text(value)
+        for name, value in estimator.hyperparameters().items()
+        if str(name) not in tuned
     }
     if include_cls_metadata or isinstance(estimator, Framework):
         values[CLASS_ENTRY] = json.dumps(type(estimator).__name__)

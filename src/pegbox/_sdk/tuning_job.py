@@ -6,6 +6,7 @@ import re
 from typing import Any
 
 from pegbox import image_uris
+from pegbox._sdk import api_version
 from pegbox._sdk.jobs import (
     _Job,
     image_arguments,
@@ -14,11 +15,19 @@ from pegbox._sdk.jobs import (
     load_config,
     optional_arguments,
 )
+from pegbox._sdk.tuner_configs import InstanceConfig
 from pegbox.amazon.amazon_estimator import AmazonAlgorithmEstimatorBase
 from pegbox.estimator import Framework
 
 #: Line that :func:`pegbox.report` prints, as a metric definition reads it.
 REPORT_PATTERN = r"\[pegbox\] {name}=(\S+)"
+
+#: Keywords of a training config in version 1 of the AWS SDK -> in version 2.
+_NEWER_WORDS = {
+    "image": "image_uri",
+    "resource_config": "hpo_resource_config",
+    "train_use_spot_instances": "use_spot_instances",
+}
 
 
 class _TuningJob(_Job):
@@ -36,13 +45,13 @@ class _TuningJob(_Job):
         arguments: dict[str, Any] = {
             "job_name": tuner._current_job_name,
             "tuning_config": _tuning_config(tuner),
-            "tags": tuner.tags,
+            "tags": _tags(tuner),
             "warm_start_config": warm_start,
         }
         if tuner.estimator is not None:
             arguments["training_config"] = _training_config(
                 inputs, tuner.estimator, tuner.static_hyperparameters, tuner.objective_metric_name,
-                tuner.metric_definitions,
+                tuner.metric_definitions, tuner.instance_configs,
             )  # fmt: skip
         else:
             arguments["training_config_list"] = [
@@ -92,7 +101,7 @@ def made_meanwhile(session: Any, name: str, error: BaseException) -> bool:
 def _tuning_config(tuner: Any) -> dict[str, Any]:
     config: dict[str, Any] = {
         "strategy": tuner.strategy,
-        "max_jobs": _max_jobs(tuner),
+        "max_jobs": tuner.max_jobs,
         "max_parallel_jobs": tuner.max_parallel_jobs,
         "early_stopping_type": tuner.early_stopping_type,
     }
@@ -111,12 +120,14 @@ def _tuning_config(tuner: Any) -> dict[str, Any]:
     return config
 
 
-def _max_jobs(tuner: Any) -> int | None:
-    """Number of training jobs; a grid's own size where nothing else was said (the default is 1)."""
-    if tuner.strategy == "Grid" and tuner.max_jobs in (None, 1):
-        return None
-    count: int | None = tuner.max_jobs
-    return count
+def _tags(tuner: Any) -> list[dict[str, str]] | None:
+    """The tuner's tags; since version 2 of the AWS SDK also those of its first estimator."""
+    if not api_version.speaks_of_version_2():
+        own: list[dict[str, str]] | None = tuner.tags
+        return own
+    tags = list(tuner.tags or ())
+    tags += [tag for tag in tuner._first_estimator().tags or () if tag not in tags]
+    return tags or tuner.tags
 
 
 def _named_training_config(tuner: Any, name: str, inputs: Any) -> dict[str, Any]:
@@ -128,6 +139,7 @@ def _named_training_config(tuner: Any, name: str, inputs: Any) -> dict[str, Any]
         tuner.static_hyperparameters_dict[name],
         metric,
         tuner.metric_definitions_dict.get(name),
+        (tuner.instance_configs_dict or {}).get(name),
     )
     config["estimator_name"] = name
     config["objective_type"] = tuner.objective_type
@@ -142,6 +154,7 @@ def _training_config(
     static_hyperparameters: dict[str, str],
     metric_name: str,
     metric_definitions: list[dict[str, str]] | None,
+    instance_configs: list[InstanceConfig] | None,
 ) -> dict[str, Any]:
     config = load_config(inputs, estimator)
     config.update(
@@ -156,7 +169,18 @@ def _training_config(
         **image_arguments(estimator),
         **optional_arguments(estimator),
     )
-    return config
+    if instance_configs:
+        machines: dict[str, Any] = {"InstanceConfigs": [item.to_input_params() for item in instance_configs]}
+        if estimator.volume_kms_key is not None:
+            machines["VolumeKmsKeyId"] = estimator.volume_kms_key
+        del config["resource_config"]
+        config["hpo_resource_config"] = machines
+    return _in_newer_words(config) if api_version.speaks_of_version_2() else config
+
+
+def _in_newer_words(config: dict[str, Any]) -> dict[str, Any]:
+    """Return a training config with the keywords of version 2 of the AWS SDK; the request is the same."""
+    return {_NEWER_WORDS.get(name, name): value for name, value in config.items()}
 
 
 def metric_definitions_for(

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import sys
+from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
+from unittest.mock import Mock
 
 import pytest
 
@@ -102,6 +105,42 @@ def test_training_job_metrics_come_by_the_minute(service: FakeService) -> None:
     (request,) = service.sent("GetMetricStatistics")
     assert request["Dimensions"] == [{"Name": "TrainingJobName", "Value": "job"}]
     assert (request["Namespace"], request["Period"]) == ("/aws/sagemaker/TrainingJobs", 60)
+    assert (moment(request["StartTime"]), moment(request["EndTime"])) == (T0, T0 + 360)
+
+
+def moment(value: Any) -> float:
+    """Return a time of a request in seconds, whichever form the protocol of the day gives it."""
+    return value if isinstance(value, (int, float)) else datetime.fromisoformat(value).timestamp()
+
+
+def test_training_job_metrics_of_a_time() -> None:
+    """Times that are given are asked for as they are, of the CloudWatch client of a session that is not ours."""
+    start, end = datetime(2026, 5, 1, 10, 0, 5), datetime(2026, 5, 1, 11, 0, 7)
+    session = Mock(name="session")
+    cloudwatch = session.boto_session.client.return_value
+    cloudwatch.get_metric_statistics.return_value = {"Datapoints": []}
+    job = TrainingJobAnalytics("job", ["loss"], session, start_time=start, end_time=end, period=300)
+    assert job._time_interval == {"start_time": start, "end_time": end}
+    assert len(job.dataframe()) == 0
+    session.sagemaker_client.describe_training_job.assert_not_called()
+    session.boto_session.client.assert_called_once_with("cloudwatch")
+    asked = cloudwatch.get_metric_statistics.call_args.kwargs
+    assert (asked["StartTime"], asked["EndTime"], asked["Period"]) == (start, end, 300)
+
+
+def test_the_time_of_a_running_job_is_asked_for_anew() -> None:
+    """What was asked once is kept until the cache is cleared."""
+    session = Mock(name="session")
+    begin = datetime(2026, 5, 1, 10, 0, 5)
+    describe = session.sagemaker_client.describe_training_job
+    describe.return_value = {"TrainingStartTime": begin, "TrainingEndTime": begin}
+    job = TrainingJobAnalytics("job", ["loss"], session)
+    expected = {"start_time": begin, "end_time": begin + timedelta(minutes=1)}
+    assert [job._time_interval, job._time_interval] == [expected, expected]
+    assert describe.call_count == 1
+    job.clear_cache()
+    assert job._time_interval == expected
+    assert describe.call_count == 2
 
 
 def test_figures(service: FakeService, analytics: HyperparameterTuningJobAnalytics) -> None:

@@ -48,6 +48,15 @@ def run(code: str) -> str:
         "from sagemaker.pipeline import PipelineModel as it; from pegbox.pipeline import PipelineModel as ours",
         "from sagemaker.multidatamodel import MultiDataModel as it; "
         "from pegbox.multidatamodel import MultiDataModel as ours",
+        "from sagemaker.workflow.parameters import ParameterString as it; "
+        "from pegbox.workflow.parameters import ParameterString as ours",
+        "from sagemaker.workflow.functions import Join as it; from pegbox.workflow.functions import Join as ours",
+        "from sagemaker.session_settings import SessionSettings as it; "
+        "from pegbox.session_settings import SessionSettings as ours; assert it().encrypt_repacked_artifacts",
+        "from sagemaker.fw_utils import UploadedCode as it; from pegbox._sdk.script_code import UploadedCode as ours",
+        "from sagemaker.jumpstart.enums import JumpStartTag as it; from pegbox.jumpstart.enums import JumpStartTag as ours",
+        "from sagemaker.jumpstart.constants import JUMPSTART_BUCKET_NAME_SET as it; "
+        "from pegbox.jumpstart.constants import JUMPSTART_BUCKET_NAME_SET as ours",
         "from sagemaker.model_monitor import DataCaptureConfig as it; "
         "from pegbox.model_monitor import DataCaptureConfig as ours",
     ],

@@ -405,15 +405,12 @@ def test_missing_code_does_not_start_a_server(tmp_path: Path, monkeypatch: pytes
 
 
 def test_what_comes_later_says_so(script: Path) -> None:
-    """Autotune and alternative machines are refused with what to do instead."""
+    """Autotune is refused with what to do instead."""
     estimator = Estimator("i", sagemaker_session=Mock())
     with pytest.raises(NotHere, match="autotune=True"):
         HyperparameterTuner(estimator, "m", RANGES, autotune=True)
     with pytest.raises(ValueError, match="hyperparameters_to_keep_static"):
         HyperparameterTuner(estimator, "m", RANGES, hyperparameters_to_keep_static=["x"])
-    tuner = HyperparameterTuner(estimator, "m", RANGES)
-    with pytest.raises(NotHere):
-        tuner.override_resource_config([])
 
 
 def test_old_and_new_session_keywords_build_one_request() -> None:
