@@ -26,6 +26,7 @@ _SAME = frozenset(
         "analytics",
         "async_inference",
         "chainer",
+        "content_types",
         "deserializers",
         "estimator",
         "exceptions",
@@ -56,6 +57,7 @@ _SAME = frozenset(
 _ELSEWHERE = {
     "amazon.common": "pegbox.amazon.records",
     "fw_utils": "pegbox._sdk.script_code",
+    "job": "pegbox._sdk.jobs",
     "utils": "pegbox._sdk.naming",
 }
 
@@ -79,6 +81,7 @@ def install_as_sagemaker(api: str = "v1") -> None:
             "script with: pegbox run script.py"
         )
     api_version.choose(api)
+    api_version.stand_for_sagemaker()
     if loaded is not None:
         loaded.__version__ = api_version.release()
     if not any(isinstance(finder, _Finder) for finder in sys.meta_path):
@@ -106,7 +109,8 @@ class _Package(ModuleType):
     def __dir__(self) -> list[str]:
         import pegbox
 
-        return sorted({*pegbox.__all__, *_SAME, *_ELSEWHERE, *self.__dict__})
+        own = {name for name in dir(pegbox) if not name.startswith("_")}
+        return sorted({*own, *_SAME, *_ELSEWHERE, *self.__dict__})
 
 
 class _Finder(MetaPathFinder):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any, ClassVar
 
+from pegbox._sdk.api_version import stands_for_sagemaker
 from pegbox.workflow.entities import as_text
 
 __all__ = ["CategoricalParameter", "ContinuousParameter", "IntegerParameter", "ParameterRange"]
@@ -21,7 +22,8 @@ class ParameterRange:
         scaling_type: Scale of the search: ``Auto``, ``Linear``, ``Logarithmic`` or ``ReverseLogarithmic``.
 
     Raises:
-        ValueError: ``min_value`` is above ``max_value``, a bound is no finite number, or the scaling type is unknown.
+        ValueError: ``min_value`` is above ``max_value``, a bound is no finite number, or the scaling type is unknown. Under
+            the AWS SDK's name (:func:`pegbox.install_as_sagemaker`) it is the tuner that refuses the former.
     """
 
     __all_types__: ClassVar[tuple[str, ...]] = ("Continuous", "Categorical", "Integer")
@@ -30,12 +32,8 @@ class ParameterRange:
 
     def __init__(self, min_value: Any, max_value: Any, scaling_type: str = "Auto") -> None:
         kind = type(self).__name__
-        low = _bound(kind, "min_value", min_value)
-        high = _bound(kind, "max_value", max_value)
-        if low is not None and high is not None and low > high:
-            raise ValueError(
-                f"{kind}: min_value={min_value!r} is above max_value={max_value!r}; swap them or correct one"
-            )
+        _bound(kind, "min_value", min_value)
+        _bound(kind, "max_value", max_value)
         if isinstance(scaling_type, str) and scaling_type not in _SCALING_TYPES:
             raise ValueError(
                 f"{kind}: scaling_type={scaling_type!r} must be one of {', '.join(_SCALING_TYPES)}"
@@ -43,6 +41,22 @@ class ParameterRange:
         self.min_value = min_value
         self.max_value = max_value
         self.scaling_type = scaling_type
+        if not stands_for_sagemaker():
+            self._check_order()
+
+    def _check_order(self, place: str = "") -> None:
+        """Refuse bounds in the wrong order.
+
+        Args:
+            place: What the message starts with.
+        """
+        kind = type(self).__name__
+        low, high = _bound(kind, "min_value", self.min_value), _bound(kind, "max_value", self.max_value)
+        if low is not None and high is not None and low > high:
+            raise ValueError(
+                f"{place}{kind}: min_value={self.min_value!r} is above max_value={self.max_value!r}; swap them or correct "
+                "one"
+            )
 
     def is_valid(self, value: Any) -> bool:
         """Tell whether a value lies in the range, bounds included."""
@@ -124,6 +138,9 @@ class CategoricalParameter(ParameterRange):
         self.values = [as_text(value) for value in _choices(values)]
         if not self.values:
             raise ValueError("CategoricalParameter: values is empty; give at least one value")
+
+    def _check_order(self, place: str = "") -> None:
+        """Values have no order."""
 
     def as_tuning_range(self, name: str) -> dict[str, Any]:
         """Return name and values as an item of a tuning-job request.

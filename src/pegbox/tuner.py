@@ -12,11 +12,18 @@ from pegbox._sdk.jobs import announce_target
 from pegbox._sdk.naming import base_name_from_image, name_from_base, numbered, to_str
 from pegbox._sdk.record_sets import FileSystemRecordSet, RecordSet
 from pegbox._sdk.tuner_configs import (
+    BEST_OBJECTIVE_NOT_IMPROVING,
+    COMPLETE_ON_CONVERGENCE_DETECTED,
+    CONVERGENCE_DETECTED,
+    GRID_SEARCH,
     HYPERBAND_MAX_RESOURCE,
     HYPERBAND_MIN_RESOURCE,
     HYPERBAND_STRATEGY_CONFIG,
     HYPERPARAMETER_TUNING_JOB_NAME,
+    MAX_NUMBER_OF_TRAINING_JOBS_NOT_IMPROVING,
+    MAX_RUNTIME_IN_SECONDS,
     PARENT_HYPERPARAMETER_TUNING_JOBS,
+    TARGET_OBJECTIVE_METRIC_VALUE,
     WARM_START_TYPE,
     HyperbandStrategyConfig,
     InstanceConfig,
@@ -49,11 +56,18 @@ from pegbox.session import Session
 __all__ = [
     "AMAZON_ESTIMATOR_CLS_NAMES",
     "AMAZON_ESTIMATOR_MODULE",
+    "BEST_OBJECTIVE_NOT_IMPROVING",
+    "COMPLETE_ON_CONVERGENCE_DETECTED",
+    "CONVERGENCE_DETECTED",
+    "GRID_SEARCH",
     "HYPERBAND_MAX_RESOURCE",
     "HYPERBAND_MIN_RESOURCE",
     "HYPERBAND_STRATEGY_CONFIG",
     "HYPERPARAMETER_TUNING_JOB_NAME",
+    "MAX_NUMBER_OF_TRAINING_JOBS_NOT_IMPROVING",
+    "MAX_RUNTIME_IN_SECONDS",
     "PARENT_HYPERPARAMETER_TUNING_JOBS",
+    "TARGET_OBJECTIVE_METRIC_VALUE",
     "WARM_START_TYPE",
     "AmazonAlgorithmEstimatorBase",
     "CategoricalParameter",
@@ -110,7 +124,7 @@ _OF_A_CHILD = (
     "base_tuning_job_name",
 )
 #: Names of the grid; the second is that of early releases of version 2 of the AWS SDK, which no service takes.
-_GRIDS = ("Grid", "GridSearch")
+_GRIDS = (GRID_SEARCH, "GridSearch")
 #: Suffixes tried for a generated name that is taken.
 _MOST_NAMES = 99
 
@@ -502,6 +516,9 @@ class HyperparameterTuner(TuningJobHandle):
         check_keys("hyperparameter_ranges_dict", hyperparameter_ranges_dict, names, same=True)
         check_keys("metric_definitions_dict", metric_definitions_dict, names)
         metrics = metric_definitions_dict or {}
+        more.setdefault(
+            "hyperparameters_to_keep_static", more.pop("hyperparameters_to_keep_static_dict", None)
+        )
         parts = {
             name: (
                 estimator_dict[name], objective_metric_name_dict[name], hyperparameter_ranges_dict[name],

@@ -6,6 +6,7 @@ from __future__ import annotations
 RELEASES = {"v1": "1.72.1", "v2": "2.257.7"}
 
 _chosen = "v1"
+_stands_for_sagemaker = False
 
 
 def choose(api: str) -> None:
@@ -23,9 +24,20 @@ def choose(api: str) -> None:
     _chosen = api
 
 
+def stand_for_sagemaker() -> None:
+    """Note that Pegbox goes by the AWS SDK's name in this process."""
+    global _stands_for_sagemaker
+    _stands_for_sagemaker = True
+
+
 def release() -> str:
     """Return the release of the AWS SDK that stands for the chosen version."""
     return RELEASES[_chosen]
+
+
+def stands_for_sagemaker() -> bool:
+    """Tell whether Pegbox goes by the AWS SDK's name in this process, so that what runs may not have been written for it."""
+    return _stands_for_sagemaker
 
 
 def waits_by_default() -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import secrets
 import time
 from typing import Any
 
@@ -54,11 +55,36 @@ def long_timestamp() -> str:
     return time.strftime("%Y-%m-%d-%H-%M-%S", time.gmtime(now)) + f"-{int(now % 1 * 1000):03d}"
 
 
+def name_from_image(image: str, max_length: int = LONG_NAME) -> str:
+    """Return a name made from an image's and the time.
+
+    Args:
+        image: The image.
+        max_length: Longest name in characters.
+    """
+    return name_from_base(base_name_from_image(image), max_length=max_length)
+
+
+def unique_name_from_base(base: str, max_length: int = LONG_NAME) -> str:
+    """Return ``<base>-<seconds>-<four random digits>``, cutting the base so that the whole fits.
+
+    Args:
+        base: First part of the name.
+        max_length: Longest name in characters.
+    """
+    tail = f"{int(time.time())}-{secrets.token_hex(2)}"
+    return f"{base[: max_length - len(tail) - 1]}-{tail}"
+
+
 def base_name_from_image(image: str) -> str:
     """Return an image's name without registry, path and tag, fit for the start of a job name."""
     match = _IMAGE.match(image)
     name = match.group(2) if match else image
     return base_name(name)
+
+
+#: Names of the AWS SDK for the two forms of the time.
+sagemaker_timestamp, sagemaker_short_timestamp = long_timestamp, short_timestamp
 
 
 def base_name(text: str) -> str:

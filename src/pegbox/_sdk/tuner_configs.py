@@ -12,6 +12,13 @@ WARM_START_TYPE = "WarmStartType"
 HYPERBAND_STRATEGY_CONFIG = "HyperbandStrategyConfig"
 HYPERBAND_MIN_RESOURCE = "MinResource"
 HYPERBAND_MAX_RESOURCE = "MaxResource"
+GRID_SEARCH = "Grid"
+MAX_RUNTIME_IN_SECONDS = "MaxRuntimeInSeconds"
+BEST_OBJECTIVE_NOT_IMPROVING = "BestObjectiveNotImproving"
+MAX_NUMBER_OF_TRAINING_JOBS_NOT_IMPROVING = "MaxNumberOfTrainingJobsNotImproving"
+CONVERGENCE_DETECTED = "ConvergenceDetected"
+COMPLETE_ON_CONVERGENCE_DETECTED = "CompleteOnConvergence"
+TARGET_OBJECTIVE_METRIC_VALUE = "TargetObjectiveMetricValue"
 
 
 class WarmStartTypes(Enum):
@@ -92,11 +99,16 @@ class HyperbandStrategyConfig:
         self.min_resource = min_resource
 
     @classmethod
-    def from_job_desc(cls, described: Mapping[str, Any] | None) -> HyperbandStrategyConfig | None:
+    def from_job_desc(
+        cls, hyperband_strategy_config: Mapping[str, Any] | None
+    ) -> HyperbandStrategyConfig | None:
         """Return the resources in a tuning job's description, or None if it has none."""
-        if not described:
+        if not hyperband_strategy_config:
             return None
-        return cls(described.get(HYPERBAND_MAX_RESOURCE), described.get(HYPERBAND_MIN_RESOURCE))
+        return cls(
+            hyperband_strategy_config.get(HYPERBAND_MAX_RESOURCE),
+            hyperband_strategy_config.get(HYPERBAND_MIN_RESOURCE),
+        )
 
     def to_input_req(self) -> dict[str, Any]:
         """Return the request's ``HyperbandStrategyConfig``; what is None is left to the service."""
@@ -116,9 +128,11 @@ class StrategyConfig:
         self.hyperband_strategy_config = hyperband_strategy_config
 
     @classmethod
-    def from_job_desc(cls, described: Mapping[str, Any] | None) -> StrategyConfig | None:
+    def from_job_desc(cls, strategy_config: Mapping[str, Any] | None) -> StrategyConfig | None:
         """Return the settings in a tuning job's description, or None if it has none."""
-        hyperband = HyperbandStrategyConfig.from_job_desc((described or {}).get(HYPERBAND_STRATEGY_CONFIG))
+        hyperband = HyperbandStrategyConfig.from_job_desc(
+            (strategy_config or {}).get(HYPERBAND_STRATEGY_CONFIG)
+        )
         return None if hyperband is None else cls(hyperband)
 
     def to_input_req(self) -> dict[str, Any]:
@@ -153,7 +167,7 @@ class InstanceConfig:
             instance_config.get("VolumeSizeInGB", 30),
         )
 
-    def to_input_params(self) -> dict[str, Any]:
+    def to_input_req(self) -> dict[str, Any]:
         """Return the item of the request's ``InstanceConfigs``."""
         return {
             "InstanceCount": self.instance_count,
@@ -182,27 +196,33 @@ class TuningJobCompletionCriteriaConfig:
         self.target_objective_metric_value = target_objective_metric_value
 
     @classmethod
-    def from_job_desc(cls, described: Mapping[str, Any] | None) -> TuningJobCompletionCriteriaConfig | None:
+    def from_job_desc(
+        cls, completion_criteria_config: Mapping[str, Any] | None
+    ) -> TuningJobCompletionCriteriaConfig | None:
         """Return the criteria in a tuning job's description, or None if it has none."""
-        if not described:
+        if not completion_criteria_config:
             return None
-        convergence = (described.get("ConvergenceDetected") or {}).get("CompleteOnConvergence")
+        convergence = (completion_criteria_config.get(CONVERGENCE_DETECTED) or {}).get(
+            COMPLETE_ON_CONVERGENCE_DETECTED
+        )
         return cls(
-            (described.get("BestObjectiveNotImproving") or {}).get("MaxNumberOfTrainingJobsNotImproving"),
+            (completion_criteria_config.get(BEST_OBJECTIVE_NOT_IMPROVING) or {}).get(
+                MAX_NUMBER_OF_TRAINING_JOBS_NOT_IMPROVING
+            ),
             None if convergence is None else convergence == "Enabled",
-            described.get("TargetObjectiveMetricValue"),
+            completion_criteria_config.get(TARGET_OBJECTIVE_METRIC_VALUE),
         )
 
     def to_input_req(self) -> dict[str, Any]:
         """Return the request's ``TuningJobCompletionCriteria``."""
         found: dict[str, Any] = {}
         if self.max_number_of_training_jobs_not_improving is not None:
-            found["BestObjectiveNotImproving"] = {
-                "MaxNumberOfTrainingJobsNotImproving": self.max_number_of_training_jobs_not_improving
+            found[BEST_OBJECTIVE_NOT_IMPROVING] = {
+                MAX_NUMBER_OF_TRAINING_JOBS_NOT_IMPROVING: self.max_number_of_training_jobs_not_improving
             }
         if self.target_objective_metric_value is not None:
-            found["TargetObjectiveMetricValue"] = self.target_objective_metric_value
+            found[TARGET_OBJECTIVE_METRIC_VALUE] = self.target_objective_metric_value
         if self.complete_on_convergence is not None:
             state = "Enabled" if self.complete_on_convergence else "Disabled"
-            found["ConvergenceDetected"] = {"CompleteOnConvergence": state}
+            found[CONVERGENCE_DETECTED] = {COMPLETE_ON_CONVERGENCE_DETECTED: state}
         return found

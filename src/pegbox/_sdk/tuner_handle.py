@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NoReturn
 
 from pegbox._sdk.api_version import speaks_of_version_2
 from pegbox._sdk.tuner_configs import InstanceConfig
 from pegbox._sdk.tuner_parts import check_keys
 from pegbox.analytics import HyperparameterTuningJobAnalytics
+from pegbox.errors import NotHere
 from pegbox.exceptions import BestTrainingJobNotAvailable
 
 #: What the methods say that need a tuning job.
@@ -205,6 +206,37 @@ class TuningJobHandle:
             endpoint_name: Name of the endpoint; that of the best training job by default.
         """
         self.sagemaker_session.delete_endpoint(endpoint_name or self.best_training_job())
+
+    # -- what is not offered
+
+    @staticmethod
+    def visualize_jobs(tuning_jobs: Any, *args: Any, **kwargs: Any) -> NoReturn:
+        """Refused: the figures are made by :mod:`pegbox.plots`.
+
+        Args:
+            tuning_jobs: Tuners, or names of tuning jobs.
+            *args: Not read.
+            **kwargs: Not read.
+
+        Raises:
+            NotHere: Always.
+        """
+        raise NotHere(
+            "visualize_jobs is not offered; pegbox.plots.best_so_far(job) and pegbox.plots.parallel_coordinates(job) make "
+            "figures of a tuner or the name of a tuning job"
+        )
+
+    def visualize_job(self, *args: Any, **kwargs: Any) -> NoReturn:
+        """Refused; see :meth:`visualize_jobs`.
+
+        Args:
+            *args: Not read.
+            **kwargs: Not read.
+
+        Raises:
+            NotHere: Always.
+        """
+        self.visualize_jobs(self)
 
 
 def _no_best(name: str, described: Mapping[str, Any]) -> str:

@@ -42,6 +42,9 @@ def check_ranges(estimator: Any, ranges: Mapping[str, Any] | None) -> None:
             f"hyperparameter_ranges: {', '.join(strangers)} is no range; use ContinuousParameter, IntegerParameter or "
             "CategoricalParameter (a fixed value belongs into the estimator's hyperparameters)"
         )
+    for name, value in ranges.items():
+        if value is not None:
+            value._check_order(f"hyperparameter_ranges: {name}: ")
     for cls in reversed(type(estimator).__mro__):
         for described in vars(cls).values():
             if isinstance(described, Hyperparameter) and described.name in ranges:

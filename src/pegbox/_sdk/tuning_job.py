@@ -60,6 +60,11 @@ class _TuningJob(_Job):
         tuner.sagemaker_session.create_tuning_job(**arguments)
         return cls(tuner.sagemaker_session, tuner._current_job_name)
 
+    def describe(self) -> dict[str, Any]:
+        """Return the description of the job."""
+        answer: dict[str, Any] = self.sagemaker_session.describe_tuning_job(self.name)
+        return answer
+
     def stop(self) -> None:
         """Stop the job."""
         self.sagemaker_session.stop_tuning_job(name=self.name)
@@ -170,7 +175,7 @@ def _training_config(
         **optional_arguments(estimator),
     )
     if instance_configs:
-        machines: dict[str, Any] = {"InstanceConfigs": [item.to_input_params() for item in instance_configs]}
+        machines: dict[str, Any] = {"InstanceConfigs": [item.to_input_req() for item in instance_configs]}
         if estimator.volume_kms_key is not None:
             machines["VolumeKmsKeyId"] = estimator.volume_kms_key
         del config["resource_config"]

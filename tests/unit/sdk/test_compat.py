@@ -51,6 +51,9 @@ def run(code: str) -> str:
         "from sagemaker.workflow.parameters import ParameterString as it; "
         "from pegbox.workflow.parameters import ParameterString as ours",
         "from sagemaker.workflow.functions import Join as it; from pegbox.workflow.functions import Join as ours",
+        "from sagemaker.content_types import CONTENT_TYPE_CSV as it; ours = 'text/csv'; assert it == ours; it = ours",
+        "from sagemaker.job import _Job as it; from pegbox._sdk.jobs import _Job as ours",
+        "import sagemaker; assert {'PCA', 'Session', 'tuner', 'container_def'} <= set(dir(sagemaker)); it = ours = 0",
         "from sagemaker.session_settings import SessionSettings as it; "
         "from pegbox.session_settings import SessionSettings as ours; assert it().encrypt_repacked_artifacts",
         "from sagemaker.fw_utils import UploadedCode as it; from pegbox._sdk.script_code import UploadedCode as ours",

@@ -6,6 +6,7 @@ import re
 
 import pytest
 
+from pegbox._sdk import naming
 from pegbox._sdk.class_names import load_class, local_module, wire_module
 from pegbox._sdk.naming import base_name_from_image, name_from_base, numbered
 from pegbox.estimator import Estimator
@@ -104,3 +105,13 @@ def test_old_name_beside_a_positional_argument_is_refused() -> None:
     """A value given by position counts as given."""
     with pytest.raises(ValueError, match="image_name and image_uri"):
         Estimator("i", image_name="j")
+
+
+def test_names_of_the_other_forms() -> None:
+    """A name made from an image's, one that is unique at once, and the two forms of the time alone."""
+    assert re.fullmatch(r"my-image-\d{4}(-\d\d){5}-\d{3}", naming.name_from_image("registry/my_image:1"))
+    names = {naming.unique_name_from_base("x" * 80) for _ in range(20)}
+    assert all(len(name) == 63 and re.fullmatch(r"x+-\d+-[0-9a-f]{4}", name) for name in names)
+    assert len(names) > 1
+    assert re.fullmatch(r"\d{4}(-\d\d){5}-\d{3}", naming.sagemaker_timestamp())
+    assert re.fullmatch(r"\d{6}-\d{4}", naming.sagemaker_short_timestamp())

@@ -8,6 +8,7 @@ from unittest.mock import Mock
 
 import pytest
 
+from pegbox import tuner as names
 from pegbox._sdk import api_version
 from pegbox.errors import NotHere
 from pegbox.estimator import Estimator
@@ -16,9 +17,6 @@ from pegbox.predictor import Predictor
 from pegbox.serializers import JSONSerializer
 from pegbox.session import Session
 from pegbox.tuner import (
-    HYPERBAND_MAX_RESOURCE,
-    HYPERBAND_MIN_RESOURCE,
-    HYPERBAND_STRATEGY_CONFIG,
     HyperbandStrategyConfig,
     HyperparameterTuner,
     InstanceConfig,
@@ -205,13 +203,73 @@ def test_a_kind_of_machine_and_its_item() -> None:
     there = InstanceConfig.from_job_desc(TWO_SENT[1])
     assert there is not None
     assert (there.instance_count, there.instance_type, there.volume_size) == (1, "ml.m5.xlarge", 50)
-    assert there.to_input_params() == TWO_SENT[1]
+    assert there.to_input_req() == TWO_SENT[1]
 
 
-def test_names_of_hyperbands_fields() -> None:
-    """The constants are the fields' names."""
+def test_names_of_fields() -> None:
+    """The constants are the names of the fields that they stand for."""
     config = StrategyConfig(HyperbandStrategyConfig(max_resource=9, min_resource=1)).to_input_req()
-    assert config == {HYPERBAND_STRATEGY_CONFIG: {HYPERBAND_MIN_RESOURCE: 1, HYPERBAND_MAX_RESOURCE: 9}}
+    assert config == {
+        names.HYPERBAND_STRATEGY_CONFIG: {names.HYPERBAND_MIN_RESOURCE: 1, names.HYPERBAND_MAX_RESOURCE: 9}
+    }
+    criteria = names.TuningJobCompletionCriteriaConfig(3, True, 0.5).to_input_req()
+    assert criteria == {
+        names.BEST_OBJECTIVE_NOT_IMPROVING: {names.MAX_NUMBER_OF_TRAINING_JOBS_NOT_IMPROVING: 3},
+        names.CONVERGENCE_DETECTED: {names.COMPLETE_ON_CONVERGENCE_DETECTED: "Enabled"},
+        names.TARGET_OBJECTIVE_METRIC_VALUE: 0.5,
+    }
+    assert (names.GRID_SEARCH, names.MAX_RUNTIME_IN_SECONDS) == ("Grid", "MaxRuntimeInSeconds")
+    read = StrategyConfig.from_job_desc(strategy_config=config)
+    assert read is not None
+    assert read.to_input_req() == config
+    again = names.TuningJobCompletionCriteriaConfig.from_job_desc(completion_criteria_config=criteria)
+    assert again is not None
+    assert again.to_input_req() == criteria
+
+
+def test_figures_are_made_elsewhere(session: Mock) -> None:
+    """The methods of later versions say where figures are."""
+    with pytest.raises(NotHere, match=r"pegbox.plots.best_so_far\(job\)"):
+        tuner_of(session).visualize_job(return_dfs=True)
+    with pytest.raises(NotHere, match=r"pegbox.plots"):
+        HyperparameterTuner.visualize_jobs(["job"], True)
+
+
+def test_values_to_keep_static_belong_to_autotune(session: Mock) -> None:
+    """The argument of create() is refused like that of the constructor."""
+    one = {"a": Estimator("i", sagemaker_session=session)}
+    with pytest.raises(ValueError, match="hyperparameters_to_keep_static belongs to autotune"):
+        HyperparameterTuner.create(
+            one, {"a": "m"}, {"a": RANGES}, hyperparameters_to_keep_static_dict={"a": ["x"]}
+        )
+
+
+def test_a_range_is_refused_by_the_tuner_under_the_other_name(
+    session: Mock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Programs written for the AWS SDK may hold bounds in the wrong order; none is sent."""
+    monkeypatch.setattr(api_version, "_stands_for_sagemaker", True)
+    wrong = {"rate": ContinuousParameter(0.1, 0.01)}
+    assert wrong["rate"].as_tuning_range("rate")["MinValue"] == "0.1"
+    estimator = Estimator("i", sagemaker_session=session)
+    words = (
+        "hyperparameter_ranges: rate: ContinuousParameter: min_value=0.1 is above max_value=0.01; swap them"
+    )
+    with pytest.raises(ValueError, match=words):
+        HyperparameterTuner(estimator, "m", wrong)
+    parts = {"a": (estimator, RANGES), "b": (estimator, wrong)}
+    with pytest.raises(ValueError, match=words):
+        HyperparameterTuner.create(
+            {name: part[0] for name, part in parts.items()},
+            dict.fromkeys(parts, "m"),
+            {name: part[1] for name, part in parts.items()},
+        )
+
+
+def test_the_job_of_a_tuner_is_described(service: FakeService) -> None:
+    """The handle of a job asks for the description by its name."""
+    service.answers[DESCRIBE] = lambda _: tuning_job()
+    assert _TuningJob(Session(), NAME).describe()["HyperParameterTuningJobName"] == NAME
 
 
 @pytest.mark.parametrize("strategy", ["Grid", "GridSearch"])
