@@ -40,12 +40,19 @@ _SERVING = {
     "tensorflow": "tensorflow-inference",
     "mxnet": "mxnet-inference",
 }
+#: First versions in AWS's deep-learning images; earlier ones have repositories of their own.
+_FIRST_DEEP_LEARNING = {"pytorch": (1, 2), "tensorflow": (1, 13), "mxnet": (1, 4, 1)}
+_EARLY = {
+    "pytorch": "sagemaker-pytorch",
+    "tensorflow": "sagemaker-tensorflow-scriptmode",
+    "mxnet": "sagemaker-mxnet",
+}
 _OLD_REPOSITORIES = {
     **{repository: framework for framework, repository in _SERVING.items()},
-    "sagemaker-pytorch": "pytorch",
+    **{repository: framework for framework, repository in _EARLY.items()},
     "sagemaker-tensorflow": "tensorflow",
-    "sagemaker-tensorflow-scriptmode": "tensorflow",
-    "sagemaker-mxnet": "mxnet",
+    "sagemaker-tensorflow-serving": "tensorflow",
+    "sagemaker-mxnet-serving": "mxnet",
 }
 
 
@@ -116,18 +123,31 @@ def retrieve(
     if framework in _REPOSITORIES:
         version = version or DEFAULT_VERSIONS[framework]
         tag = _framework_tag(framework, version, py_version, instance_type)
-        repository = _REPOSITORIES[framework]
-        if image_scope == "inference" and framework in _SERVING:
-            repository = _SERVING[framework]
+        serves = image_scope == "inference"
+        if serves and framework == "tensorflow":
             # TensorFlow Serving is no Python.
-            tag = tag.rpartition("-")[0] if framework == "tensorflow" else tag
-        return f"{registries.host(_registry(framework), region)}/{repository}:{tag}"
+            tag = tag.rpartition("-")[0]
+        registry, repository = _place(framework, _numbers(version), serves)
+        return f"{registries.host(registry, region)}/{repository}:{tag}"
     if framework == LIGHTGBM_IMAGE:
         return f"{LIGHTGBM_IMAGE}:{version or '1'}"
     if framework in registries.ALGORITHM_GROUPS:
         return f"{registries.host(framework, region)}/{framework}:{version or '1'}"
     known = sorted({*_REPOSITORIES, *registries.ALGORITHM_GROUPS, LIGHTGBM_IMAGE})
     raise ValueError(f"framework={framework!r} is unknown; known are {', '.join(known)}")
+
+
+def _place(framework: str, version: tuple[int, ...], serves: bool) -> tuple[str, str]:
+    """Registry and repository of a framework's image."""
+    if version >= _FIRST_DEEP_LEARNING.get(framework, ()):
+        repository = _SERVING.get(framework) if serves else None
+        return _registry(framework), repository or _REPOSITORIES[framework]
+    # All early images are where Chainer's are.
+    if serves and framework == "tensorflow":
+        return "chainer", "sagemaker-tensorflow-serving"
+    if serves and framework == "mxnet" and version >= (1, 4):
+        return "chainer", "sagemaker-mxnet-serving"
+    return "chainer", _EARLY[framework]
 
 
 def _registry(framework: str) -> str:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from pegbox._sdk import requests
 from pegbox._sdk.endpoint_requests import container_def, production_variant
 from pegbox._sdk.endpoint_session import EndpointSession
+from pegbox.errors import NotHere
 from pegbox.inputs import FileSystemInput, ShuffleConfig, TrainingInput, s3_input
 from pegbox.workflow.entities import refuse_variables
 
@@ -281,6 +282,7 @@ class Session(EndpointSession):
         training_config_list: list[dict[str, Any]] | None = None,
         warm_start_config: dict[str, Any] | None = None,
         tags: list[dict[str, str]] | None = None,
+        autotune: bool = False,
     ) -> None:
         """Start a tuning job.
 
@@ -291,10 +293,14 @@ class Session(EndpointSession):
             training_config_list: Several such, each with ``estimator_name``.
             warm_start_config: The request's ``WarmStartConfig``.
             tags: The request's ``Tags``.
+            autotune: Refused when True.
 
         Raises:
+            NotHere: ``autotune`` was asked for.
             ValueError: Not exactly one of ``training_config`` and ``training_config_list`` is given.
         """
+        if autotune:
+            raise NotHere("autotune=True is not offered by this version; give parameter_ranges")
         if (training_config is None) == (training_config_list is None):
             raise ValueError("give exactly one of training_config and training_config_list")
         request: dict[str, Any] = {

@@ -48,6 +48,8 @@ class _TuningJob(_Job):
             "tags": _tags(tuner),
             "warm_start_config": warm_start,
         }
+        if api_version.speaks_of_version_2():
+            arguments["autotune"] = False
         if tuner.estimator is not None:
             arguments["training_config"] = _training_config(
                 inputs, tuner.estimator, tuner.static_hyperparameters, tuner.objective_metric_name,

@@ -188,6 +188,29 @@ def test_images() -> None:
     assert image_uris.parse("mine:latest") == (None, None, None)
 
 
+@pytest.mark.parametrize(
+    ("framework", "version", "trains", "serves"),
+    [
+        ("pytorch", "1.1.0", "520713654638 sagemaker-pytorch", "520713654638 sagemaker-pytorch"),
+        ("pytorch", "1.2.0", "763104351884 pytorch-training", "763104351884 pytorch-inference"),
+        ("mxnet", "1.3.0", "520713654638 sagemaker-mxnet", "520713654638 sagemaker-mxnet"),
+        ("mxnet", "1.4.0", "520713654638 sagemaker-mxnet", "520713654638 sagemaker-mxnet-serving"),
+        ("mxnet", "1.4.1", "763104351884 mxnet-training", "763104351884 mxnet-inference"),
+        ("tensorflow", "1.12.0", "520713654638 sagemaker-tensorflow-scriptmode", "520713654638 sagemaker-tensorflow-serving"),
+        ("tensorflow", "1.13.1", "763104351884 tensorflow-training", "763104351884 tensorflow-inference"),
+    ],
+)  # fmt: skip
+def test_early_frameworks_have_images_of_their_own(
+    framework: str, version: str, trains: str, serves: str
+) -> None:
+    """Versions before AWS's deep-learning images are in other repositories, and every image is read again."""
+    for scope, place in (("training", trains), ("inference", serves)):
+        image = image_uris.retrieve(framework, "us-east-1", version, "py3", image_scope=scope)
+        account, repository = place.split()
+        assert image.startswith(f"{account}.dkr.ecr.us-east-1.amazonaws.com/{repository}:{version}-cpu")
+        assert image_uris.parse(image)[:2] == (framework, version)
+
+
 @pytest.mark.parametrize(("cls", "package"), [(MXNet, "mxnet"), (Chainer, "chainer")])
 def test_frameworks_that_are_not_installed_say_what_to_install(
     service: FakeService, script: Path, cls: Any, package: str

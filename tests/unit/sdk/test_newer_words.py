@@ -92,6 +92,9 @@ def test_a_session_is_asked_in_the_words_of_version_2(session: Mock, version_2: 
     assert [tag["Key"] for tag in asked(session)["tags"]] == ["own", "e"]
     assert [tag["Key"] for tag in tuner.tags or ()] == ["own"]
     session.wait_for_tuning_job.assert_called_once_with(tuner._current_job_name)
+    assert asked(session)["autotune"] is False
+    with pytest.raises(NotHere, match="autotune=True"):
+        Session().create_tuning_job("n", {}, {}, autotune=True)
 
 
 def test_both_ways_to_speak_make_one_request(service: FakeService, monkeypatch: pytest.MonkeyPatch) -> None:
