@@ -139,7 +139,7 @@ class NumpyDeserializer(BaseDeserializer):
     """An array; the answer's own MIME type (CSV, JSON, NPY, or NPZ for several arrays) decides how it is read.
 
     Args:
-        dtype: Type of the array for CSV and JSON.
+        dtype: Type of the array for CSV and JSON; by default that of the values: whole numbers, numbers or texts.
         accept: MIME types to ask for.
         allow_pickle: Refused: unpickling runs whatever the answer says.
     """
@@ -171,7 +171,7 @@ class NumpyDeserializer(BaseDeserializer):
         body = _read(stream)
         kind = content_type.split(";")[0].strip()
         if kind == "text/csv":
-            return np.genfromtxt(io.StringIO(body.decode("utf-8")), delimiter=",", dtype=self.dtype or float)
+            return _array_of_csv(body.decode("utf-8"), self.dtype)
         if kind == "application/json":
             return np.array(json.loads(body.decode("utf-8")), dtype=self.dtype)
         if kind in ("application/x-npy", "application/x-npz"):
@@ -179,6 +179,17 @@ class NumpyDeserializer(BaseDeserializer):
         raise ValueError(
             f"{type(self).__name__} cannot read content type {content_type}; it reads CSV, JSON, NPY and NPZ"
         )
+
+
+def _array_of_csv(text: str, dtype: Any) -> Any:
+    import numpy as np
+
+    array = np.genfromtxt(io.StringIO(text), delimiter=",", dtype=dtype, encoding="utf-8")
+    names = array.dtype.names or ()
+    if dtype is None and names and all(array.dtype[name].kind in "biuf" for name in names):
+        # Columns of whole numbers beside others: one array of numbers, not one of records.
+        return np.genfromtxt(io.StringIO(text), delimiter=",", encoding="utf-8")
+    return array
 
 
 class PandasDeserializer(BaseDeserializer):

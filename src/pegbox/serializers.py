@@ -66,7 +66,7 @@ class CSVSerializer(BaseSerializer):
         """Return the CSV text.
 
         Raises:
-            ValueError: There is nothing to send.
+            ValueError: There is nothing to send, or these are no rows.
         """
         if hasattr(data, "read"):
             data = data.read()
@@ -75,6 +75,8 @@ class CSVSerializer(BaseSerializer):
         if hasattr(data, "to_csv"):
             text: str = data.to_csv(header=False, index=False)
             return text.rstrip("\n")
+        if isinstance(data, Mapping) or not hasattr(data, "__iter__"):
+            raise ValueError(f"Unable to handle input format: {type(data).__name__}; give rows of values")
         rows = data.tolist() if hasattr(data, "tolist") else list(data)
         if rows and not isinstance(rows[0], str) and not _is_row(rows[0]):
             rows = [rows]

@@ -5,10 +5,13 @@ from __future__ import annotations
 import sys
 from typing import Any
 
+from pegbox._sdk import api_version
 from pegbox._sdk.channels import add_channel, channel, channels_of, local_address
 
 #: Environment entry that tells the local server which interpreter runs the program.
 PYTHON_VARIABLE = "PEGBOX_PYTHON"
+#: Keywords of the session's calls in version 1 of the AWS SDK -> in version 2.
+_NEWER_WORDS = {"image": "image_uri", "train_use_spot_instances": "use_spot_instances"}
 
 
 class _Job:
@@ -89,6 +92,17 @@ def input_mode_of(inputs: Any, estimator: Any) -> str:
     if isinstance(inputs, TrainingInput) and "InputMode" in inputs.config:
         return str(inputs.config["InputMode"])
     return str(estimator.input_mode)
+
+
+def in_words_of_version(arguments: dict[str, Any]) -> dict[str, Any]:
+    """Return a call's keyword arguments under the names of the chosen version of the AWS SDK.
+
+    Args:
+        arguments: Under the names of version 1.
+    """
+    if not api_version.speaks_of_version_2():
+        return arguments
+    return {_NEWER_WORDS.get(name, name): value for name, value in arguments.items()}
 
 
 def image_arguments(estimator: Any) -> dict[str, Any]:

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from pegbox._sdk.jobs import _Job, image_arguments, input_mode_of, load_config, optional_arguments
+from pegbox._sdk.jobs import (
+    _Job,
+    image_arguments,
+    in_words_of_version,
+    input_mode_of,
+    load_config,
+    optional_arguments,
+)
 
 
 def _log_word(logs: Any) -> str:
@@ -51,7 +58,7 @@ class _TrainingJob(_Job):
                 arguments[name] = getattr(estimator, name)
         if estimator.enable_sagemaker_metrics is not None:
             arguments["enable_sagemaker_metrics"] = estimator.enable_sagemaker_metrics
-        estimator.sagemaker_session.train(**arguments)
+        estimator.sagemaker_session.train(**in_words_of_version(arguments))
         return cls(estimator.sagemaker_session, estimator._current_job_name)
 
     def wait(self, logs: bool | str | list[str] | None = "All") -> None:

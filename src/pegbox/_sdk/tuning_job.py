@@ -10,6 +10,7 @@ from pegbox._sdk import api_version
 from pegbox._sdk.jobs import (
     _Job,
     image_arguments,
+    in_words_of_version,
     input_mode_of,
     is_local_session,
     load_config,
@@ -21,13 +22,6 @@ from pegbox.estimator import Framework
 
 #: Line that :func:`pegbox.report` prints, as a metric definition reads it.
 REPORT_PATTERN = r"\[pegbox\] {name}=(\S+)"
-
-#: Keywords of a training config in version 1 of the AWS SDK -> in version 2.
-_NEWER_WORDS = {
-    "image": "image_uri",
-    "resource_config": "hpo_resource_config",
-    "train_use_spot_instances": "use_spot_instances",
-}
 
 
 class _TuningJob(_Job):
@@ -182,12 +176,9 @@ def _training_config(
             machines["VolumeKmsKeyId"] = estimator.volume_kms_key
         del config["resource_config"]
         config["hpo_resource_config"] = machines
-    return _in_newer_words(config) if api_version.speaks_of_version_2() else config
-
-
-def _in_newer_words(config: dict[str, Any]) -> dict[str, Any]:
-    """Return a training config with the keywords of version 2 of the AWS SDK; the request is the same."""
-    return {_NEWER_WORDS.get(name, name): value for name, value in config.items()}
+    elif api_version.speaks_of_version_2():
+        config["hpo_resource_config"] = config.pop("resource_config")
+    return in_words_of_version(config)
 
 
 def metric_definitions_for(

@@ -97,6 +97,21 @@ def test_a_session_is_asked_in_the_words_of_version_2(session: Mock, version_2: 
         Session().create_tuning_job("n", {}, {}, autotune=True)
 
 
+def test_single_jobs_are_started_in_the_words_of_the_version(
+    session: Mock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An estimator's own fit speaks like its tuner."""
+    estimator = tuner_of(session, use_spot_instances=True).estimator
+    for version, words in (
+        ("v1", ("image", "train_use_spot_instances")),
+        ("v2", ("image_uri", "use_spot_instances")),
+    ):
+        monkeypatch.setattr(api_version, "_chosen", version)
+        estimator.fit(wait=False)
+        given = session.train.call_args.kwargs
+        assert [given[word] for word in words] == ["image", True]
+
+
 def test_both_ways_to_speak_make_one_request(service: FakeService, monkeypatch: pytest.MonkeyPatch) -> None:
     """Version 2 puts the machine into the field of its own, as its SDK does; nothing else differs."""
     tuner = HyperparameterTuner(Estimator("i", tags=[]), "loss", RANGES)

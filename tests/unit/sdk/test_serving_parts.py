@@ -96,6 +96,29 @@ def test_deserializers(
     assert stream.closed
 
 
+@pytest.mark.parametrize(
+    ("body", "dtype", "values", "kind"),
+    [
+        (b"1,2\n3,4\n", None, [[1, 2], [3, 4]], "i"),
+        (b"1,2.5\n3,4\n", None, [[1.0, 2.5], [3.0, 4.0]], "f"),
+        (b"a\nb\n", None, ["a", "b"], "U"),
+        (b"1,2\n", float, [1.0, 2.0], "f"),
+        (b"0.5\n", None, 0.5, "f"),
+    ],
+)
+def test_arrays_of_csv_have_the_type_of_their_values(body: bytes, dtype: Any, values: Any, kind: str) -> None:
+    """Classes come as whole numbers or texts, and numbers of both kinds as one array of numbers."""
+    array = deserializers.NumpyDeserializer(dtype).deserialize(io.BytesIO(body), "text/csv")
+    assert (array.tolist(), array.dtype.kind) == (values, kind)
+
+
+@pytest.mark.parametrize("data", [{"a": [1]}, 5, None])
+def test_what_has_no_rows_is_no_csv(data: Any) -> None:
+    """The keys of a dict are no row of values."""
+    with pytest.raises(ValueError, match="Unable to handle input format"):
+        serializers.CSVSerializer().serialize(data)
+
+
 def test_answers_type_decides() -> None:
     """The array and frame deserializers go by the answer's type and refuse others."""
     read = deserializers.NumpyDeserializer().deserialize
