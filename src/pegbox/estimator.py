@@ -75,7 +75,7 @@ class Estimator(EstimatorBase):
         base_job_name: str | None = None,
         sagemaker_session: Any = None,
         hyperparameters: dict[str, Any] | None = None,
-        tags: list[dict[str, str]] | None = None,
+        tags: list[dict[str, str]] | dict[str, str] | None = None,
         subnets: list[str] | None = None,
         security_group_ids: list[str] | None = None,
         model_uri: str | None = None,

@@ -20,6 +20,7 @@ from pegbox._sdk.jobs import announce_target, is_local_session
 from pegbox._sdk.model_code import CLOUDWATCH_METRICS, WORKERS, code_environment, repack, stored_model
 from pegbox._sdk.naming import base_name_from_image, name_from_base
 from pegbox._sdk.old_names import OldName, accepts_old_names
+from pegbox._sdk.request_tags import request_tags
 from pegbox._sdk.script_code import INFO, ScriptCode, UploadedCode
 from pegbox._sdk.storage import split_s3_uri
 from pegbox.errors import NotHere
@@ -206,7 +207,7 @@ class Model:
         self,
         instance_type: str | None = None,
         accelerator_type: str | None = None,
-        tags: list[dict[str, str]] | None = None,
+        tags: list[dict[str, str]] | dict[str, str] | None = None,
     ) -> None:
         """Make the model in the service, without an endpoint; its name is then in ``name``.
 
@@ -215,7 +216,7 @@ class Model:
             accelerator_type: Accelerator.
             tags: Tags of the model.
         """
-        self._create_sagemaker_model(instance_type, accelerator_type, tags)
+        self._create_sagemaker_model(instance_type, accelerator_type, request_tags(tags))
 
     def _create_sagemaker_model(
         self,
@@ -252,7 +253,7 @@ class Model:
         accelerator_type: str | None = None,
         endpoint_name: str | None = None,
         update_endpoint: bool = False,
-        tags: list[dict[str, str]] | None = None,
+        tags: list[dict[str, str]] | dict[str, str] | None = None,
         kms_key: str | None = None,
         wait: bool = True,
         data_capture_config: Any = None,
@@ -308,6 +309,7 @@ class Model:
         check_instances(initial_instance_count, instance_type)
         _check_text("accelerator_type", accelerator_type, "give serializer and deserializer by name")
         announce_target(session)
+        tags = request_tags(tags)
         self._create_sagemaker_model(instance_type, accelerator_type, tags)
         variant: dict[str, Any] = {
             "accelerator_type": accelerator_type,

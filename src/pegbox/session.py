@@ -18,6 +18,7 @@ from pegbox._sdk.endpoint_requests import container_def, production_variant
 from pegbox._sdk.endpoint_session import EndpointSession
 from pegbox.errors import NotHere
 from pegbox.inputs import FileSystemInput, ShuffleConfig, TrainingInput, s3_input
+from pegbox.session_settings import SessionSettings
 from pegbox.workflow.entities import refuse_variables
 
 if TYPE_CHECKING:
@@ -49,6 +50,7 @@ class Session(EndpointSession):
         sagemaker_runtime_client: Use this boto3 client of ``sagemaker-runtime``.
         default_bucket: Bucket for code, data and models when none is named.
         endpoint_url: Speak to the service at this address.
+        settings: How models are packed anew.
     """
 
     def __init__(
@@ -59,6 +61,7 @@ class Session(EndpointSession):
         default_bucket: str | None = None,
         *,
         endpoint_url: str | None = None,
+        settings: SessionSettings | None = None,
     ) -> None:
         self._given_boto_session = boto_session
         self._given_client = sagemaker_client
@@ -72,6 +75,7 @@ class Session(EndpointSession):
         self._default_bucket: str | None = None
         self._target: Target | None = None
         self._storage: Storage | None = None
+        self.settings = settings or SessionSettings()
         self.config: Any = None
         self.local_mode = False
         self.s3_client: Any = None

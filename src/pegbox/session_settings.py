@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 __all__ = ["SessionSettings"]
 
 
@@ -18,3 +20,13 @@ class SessionSettings:
     ) -> None:
         self.encrypt_repacked_artifacts = encrypt_repacked_artifacts
         self.local_download_dir = local_download_dir
+
+
+def settings_of(session: Any) -> SessionSettings:
+    """Return a session's settings; stand-ins of a session have those of a new one.
+
+    Args:
+        session: The session.
+    """
+    settings = getattr(session, "settings", None)
+    return settings if isinstance(settings, SessionSettings) else SessionSettings()

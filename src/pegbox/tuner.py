@@ -11,6 +11,7 @@ from pegbox._sdk.class_names import CLASS_ENTRY, MODULE_ENTRY
 from pegbox._sdk.jobs import announce_target
 from pegbox._sdk.naming import base_name_from_image, name_from_base, numbered, to_str
 from pegbox._sdk.record_sets import FileSystemRecordSet, RecordSet
+from pegbox._sdk.request_tags import request_tags
 from pegbox._sdk.tuner_configs import (
     BEST_OBJECTIVE_NOT_IMPROVING,
     COMPLETE_ON_CONVERGENCE_DETECTED,
@@ -142,7 +143,7 @@ class HyperparameterTuner(TuningJobHandle):
         objective_type: ``Maximize`` or ``Minimize``.
         max_jobs: Training jobs in all.
         max_parallel_jobs: Training jobs at a time.
-        tags: Tags of the tuning job and its training jobs.
+        tags: Tags of the tuning job and its training jobs: a list of ``Key`` and ``Value``, or a dict.
         base_tuning_job_name: First part of the job's name; the image's name by default.
         warm_start_config: Earlier tuning jobs to learn from.
         early_stopping_type: ``Auto`` or ``Off``.
@@ -176,7 +177,7 @@ class HyperparameterTuner(TuningJobHandle):
         objective_type: str = "Maximize",
         max_jobs: int | None = 1,
         max_parallel_jobs: int = 1,
-        tags: list[dict[str, str]] | None = None,
+        tags: list[dict[str, str]] | dict[str, str] | None = None,
         base_tuning_job_name: str | None = None,
         warm_start_config: WarmStartConfig | None = None,
         early_stopping_type: str = "Off",
@@ -223,7 +224,7 @@ class HyperparameterTuner(TuningJobHandle):
         self.max_runtime_in_seconds = max_runtime_in_seconds
         self.random_seed = random_seed
         self.completion_criteria_config = completion_criteria_config
-        self.tags = tags
+        self.tags = request_tags(tags)
         self.base_tuning_job_name = base_tuning_job_name
         self.warm_start_config = warm_start_config
         self.early_stopping_type = early_stopping_type
@@ -482,7 +483,7 @@ class HyperparameterTuner(TuningJobHandle):
         objective_type: str = "Maximize",
         max_jobs: int | None = 1,
         max_parallel_jobs: int = 1,
-        tags: list[dict[str, str]] | None = None,
+        tags: list[dict[str, str]] | dict[str, str] | None = None,
         warm_start_config: WarmStartConfig | None = None,
         early_stopping_type: str = "Off",
         **more: Any,

@@ -10,6 +10,7 @@ from pegbox._sdk.deploying import Deployable
 from pegbox._sdk.jobs import PYTHON_VARIABLE, _Job, announce_target
 from pegbox._sdk.naming import base_name_from_image, name_from_base
 from pegbox._sdk.old_names import ESTIMATOR_NAMES, OldName, accepts_old_names
+from pegbox._sdk.request_tags import request_tags
 from pegbox._sdk.training_job import _TrainingJob
 from pegbox.errors import NotHere
 from pegbox.session import Session
@@ -84,7 +85,7 @@ class EstimatorBase(Deployable, ABC):
         output_kms_key: str | None = None,
         base_job_name: str | None = None,
         sagemaker_session: Any = None,
-        tags: list[dict[str, str]] | None = None,
+        tags: list[dict[str, str]] | dict[str, str] | None = None,
         subnets: list[str] | None = None,
         security_group_ids: list[str] | None = None,
         model_uri: str | None = None,
@@ -119,7 +120,7 @@ class EstimatorBase(Deployable, ABC):
         self.output_kms_key = output_kms_key
         self.base_job_name = base_job_name
         self.sagemaker_session = sagemaker_session or Session()
-        self.tags = tags
+        self.tags = request_tags(tags)
         self.subnets = subnets
         self.security_group_ids = security_group_ids
         self.model_uri = model_uri

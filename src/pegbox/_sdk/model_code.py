@@ -10,6 +10,7 @@ from typing import IO, Any
 
 from pegbox._sdk.script_code import ScriptCode, UploadedCode
 from pegbox._sdk.storage import split_s3_uri, storage_of
+from pegbox.session_settings import settings_of
 
 PROGRAM = "SAGEMAKER_PROGRAM"
 SUBMIT_DIRECTORY = "SAGEMAKER_SUBMIT_DIRECTORY"
@@ -86,7 +87,10 @@ def repack(session: Any, model_data: str, code: ScriptCode, target: str, kms_key
     """
     storage = storage_of(session)
     stored = code.upload(session)
-    with tempfile.TemporaryDirectory(prefix="pegbox-model-") as scratch:
+    settings = settings_of(session)
+    if not settings.encrypt_repacked_artifacts:
+        kms_key = None
+    with tempfile.TemporaryDirectory(prefix="pegbox-model-", dir=settings.local_download_dir) as scratch:
         parts = []
         for name, address in (("model", model_data), ("code", stored.s3_prefix)):
             parts.append(Path(scratch) / name)

@@ -23,6 +23,7 @@ from pegbox.pipeline import PipelineModel
 from pegbox.predictor import Predictor, RealTimePredictor
 from pegbox.pytorch import PyTorch, PyTorchModel
 from pegbox.session import Session
+from pegbox.session_settings import SessionSettings
 from pegbox.sklearn import SKLearn, SKLearnModel
 from pegbox.tensorflow import TensorFlow
 from pegbox.tuner import HyperparameterTuner, _TuningJob
@@ -605,6 +606,14 @@ def test_elsewhere_code_goes_into_the_model_where_aws_looks_for_it(tmp_path: Pat
     assert container["Environment"]["SAGEMAKER_SUBMIT_DIRECTORY"] == "/opt/ml/model/code"
     with tarfile.open(fileobj=io.BytesIO(objects["my-model/model.tar.gz"])) as packed:
         assert sorted(packed.getnames()) == ["code/train.py", "model.pt"]
+    (tmp_path / "on-the-way").mkdir()
+    model.model_data, model.model_kms_key = "s3://b/m.tar.gz", "key"
+    for encrypt, sent in ((True, "key"), (False, None)):
+        session.settings = SessionSettings(encrypt, str(tmp_path / "on-the-way"))
+        model.prepare_container_def("ml.c5.xlarge")
+        call = s3.upload_file.call_args
+        assert Path(call.args[0]).parents[1] == tmp_path / "on-the-way"
+        assert (call.kwargs["ExtraArgs"] or {}).get("SSEKMSKeyId") == sent
     objects["m.tar.gz"] = b"no archive"
     with pytest.raises(ValueError, match=r"is no \.tar\.gz archive"):
         PyTorchModel("s3://b/m.tar.gz", "role", str(script), sagemaker_session=session).prepare_container_def(

@@ -12,10 +12,12 @@ from pegbox import tuner as names
 from pegbox._sdk import api_version
 from pegbox.errors import NotHere
 from pegbox.estimator import Estimator
+from pegbox.model import Model
 from pegbox.parameter import CategoricalParameter, ContinuousParameter, IntegerParameter
 from pegbox.predictor import Predictor
 from pegbox.serializers import JSONSerializer
 from pegbox.session import Session
+from pegbox.session_settings import SessionSettings
 from pegbox.tuner import (
     HyperbandStrategyConfig,
     HyperparameterTuner,
@@ -222,6 +224,25 @@ def test_a_kind_of_machine_and_its_item() -> None:
     assert there is not None
     assert (there.instance_count, there.instance_type, there.volume_size) == (1, "ml.m5.xlarge", 50)
     assert there.to_input_req() == TWO_SENT[1]
+
+
+def test_tags_as_a_dict(service: FakeService) -> None:
+    """Values by key, as version 2 takes them, for tuners, estimators and models; what is neither is refused."""
+    tuner = HyperparameterTuner(Estimator("i", tags={"team": "a"}), "loss", RANGES, tags={"cost": 7})
+    assert tuner.estimator.tags == [{"Key": "team", "Value": "a"}]
+    tuner.fit()
+    assert service.sent(CREATE)[0]["Tags"] == [{"Key": "cost", "Value": "7"}]
+    Model("s3://pegbox-local/m.tar.gz", "i").create(tags={"a": "b"})
+    assert service.sent("CreateModel")[0]["Tags"] == [{"Key": "a", "Value": "b"}]
+    with pytest.raises(ValueError, match=r"tags=3600 must be a list .* give them by name"):
+        HyperparameterTuner(Estimator("i"), "m", RANGES, None, "Random", "Minimize", 4, 2, 3600)  # type: ignore[arg-type]
+
+
+def test_settings_of_a_session(service: FakeService) -> None:
+    """They are given by name, and there are some in any case."""
+    settings = SessionSettings(local_download_dir="/tmp")
+    assert Session(settings=settings).settings is settings
+    assert Session().settings.encrypt_repacked_artifacts
 
 
 def test_names_of_fields() -> None:
