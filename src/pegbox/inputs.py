@@ -126,4 +126,5 @@ def _put(target: dict[str, Any], **values: Any) -> None:
 
 def _one_of(name: str, value: str, accepted: tuple[str, ...]) -> None:
     if value not in accepted:
-        raise ValueError(f"{name}={value!r} must be one of {', '.join(accepted)}")
+        what = name.replace("_", " ")
+        raise ValueError(f"Unrecognized {what}: {value}. Valid values: {', '.join(accepted)}.")

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from pegbox._sdk import requests
 from pegbox._sdk.endpoint_requests import container_def, production_variant
 from pegbox._sdk.endpoint_session import EndpointSession
+from pegbox._sdk.flat_tuning_call import FlatTuningCall
 from pegbox.errors import NotHere
 from pegbox.inputs import FileSystemInput, ShuffleConfig, TrainingInput, s3_input
 from pegbox.session_settings import SessionSettings
@@ -41,7 +42,7 @@ __all__ = [
 _ANNOUNCED: set[str] = set()
 
 
-class Session(EndpointSession):
+class Session(EndpointSession, FlatTuningCall):
     """A connection to the service and its storage. Nothing is started or loaded before the first call needs it.
 
     Args:
@@ -305,8 +306,10 @@ class Session(EndpointSession):
         """
         if autotune:
             raise NotHere("autotune=True is not offered by this version; give parameter_ranges")
-        if (training_config is None) == (training_config_list is None):
-            raise ValueError("give exactly one of training_config and training_config_list")
+        if training_config is None and training_config_list is None:
+            raise ValueError("Either training_config or training_config_list should be provided.")
+        if training_config is not None and training_config_list is not None:
+            raise ValueError("Only one of training_config and training_config_list should be provided.")
         request: dict[str, Any] = {
             "HyperParameterTuningJobName": job_name,
             "HyperParameterTuningJobConfig": requests.tuning_config(**tuning_config),

@@ -163,10 +163,10 @@ def check_status(job: str, described: Mapping[str, Any], key: str, allowed: Sequ
     status = described[key]
     if status in allowed:
         return
-    reason = described.get("FailureReason") or "(no reason given)"
-    raise UnexpectedStatusException(
-        f"{key} of {job} is {status}, expected {' or '.join(allowed)}. Reason: {reason}", allowed, status
-    )
+    reason = described.get("FailureReason") or "(No reason provided)"
+    # The AWS SDK's words, which scripts look for.
+    kind = key.replace("JobStatus", " job")
+    raise UnexpectedStatusException(f"Error for {kind} {job}: {status}. Reason: {reason}", allowed, status)
 
 
 def wait_for_training_job(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -116,9 +117,15 @@ def test_training_input_fields() -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "mode", "named"), [("NFS", "ro", "file_system_type='NFS'"), ("EFS", "x", "='x'")]
+    ("kind", "mode", "named"),
+    [
+        ("NFS", "ro", "Unrecognized file system type: NFS. Valid values: FSxLustre, EFS."),
+        ("EFS", "x", "Unrecognized file system access mode: x. Valid values: ro, rw."),
+    ],
 )
 def test_file_systems_are_checked(kind: str, mode: str, named: str) -> None:
     """Type and access mode are of the accepted ones."""
-    with pytest.raises(ValueError, match=named):
+    with pytest.raises(ValueError, match=re.escape(named)):
         FileSystemInput("fs-1", kind, "/x", mode)
+    with pytest.raises(ValueError, match=re.escape(named)):
+        FileSystemRecordSet("fs-1", kind, "/x", 1, 1, mode)

@@ -144,7 +144,8 @@ def test_wait_returns_on_success(service: FakeService, tuner: HyperparameterTune
 def test_wait_raises_on_failure(service: FakeService, tuner: HyperparameterTuner) -> None:
     """Any other end is an error with status, allowed statuses and reason, and a ValueError."""
     service.answers[DESCRIBE] = lambda _: tuning_job("Failed", FailureReason="no training job succeeded")
-    with pytest.raises(UnexpectedStatusException, match="no training job succeeded") as caught:
+    words = f"Error for HyperParameterTuning job {NAME}: Failed. Reason: no training job succeeded"
+    with pytest.raises(UnexpectedStatusException, match=words) as caught:
         tuner.wait(quiet=True)
     assert caught.value.actual_status == "Failed"
     assert caught.value.allowed_statuses == ["Completed", "Stopped"]

@@ -427,8 +427,31 @@ def test_old_and_new_session_keywords_build_one_request() -> None:
     session.create_tuning_job("n", config, {**common, "image_uri": "i", "use_spot_instances": True})
     first, second = client.create_hyper_parameter_tuning_job.call_args_list
     assert first == second
-    with pytest.raises(ValueError, match="exactly one of training_config"):
+    with pytest.raises(ValueError, match="Either training_config or training_config_list should be provided"):
         session.create_tuning_job("n", config)
+    with pytest.raises(ValueError, match="Only one of training_config and training_config_list should be"):
+        session.create_tuning_job("n", config, common, [common])
+
+
+def test_the_flat_call_of_version_1_builds_the_same_request() -> None:
+    """Session.tune takes side by side what create_tuning_job takes in two parts."""
+    client = Mock()
+    client.meta.endpoint_url, client.meta.region_name = "https://x.example", "us-east-1"
+    session = Session(sagemaker_client=client)
+    ranges: dict[str, Any] = {"IntegerParameterRanges": []}
+    tuning = {
+        "strategy": "Random", "objective_type": "Minimize", "objective_metric_name": "m", "max_jobs": 4,
+        "max_parallel_jobs": 2, "parameter_ranges": ranges, "early_stopping_type": "Auto",
+    }  # fmt: skip
+    training = {
+        "static_hyperparameters": {"a": "1"}, "input_mode": "Pipe", "metric_definitions": [], "role": "r",
+        "input_config": None, "output_config": {}, "resource_config": {}, "stop_condition": {}, "image": "i",
+        "train_use_spot_instances": True, "checkpoint_s3_uri": "s3://c", "vpc_config": {"Subnets": ["s"]},
+    }  # fmt: skip
+    session.create_tuning_job("n", tuning, training, warm_start_config={"w": 1}, tags=[])
+    session.tune("n", **tuning, **training, warm_start_config={"w": 1}, tags=[])  # type: ignore[arg-type]
+    first, second = client.create_hyper_parameter_tuning_job.call_args_list
+    assert first == second
 
 
 def test_hyperband_resources_that_are_not_known_are_not_sent() -> None:
