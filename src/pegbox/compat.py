@@ -19,6 +19,8 @@ from pegbox._sdk import api_version
 __all__ = ["install_as_sagemaker"]
 
 _NAME = "sagemaker"
+#: How the AWS SDK's own tests name it from a checkout, where ``src`` is a folder.
+_IN_CHECKOUT = "src.sagemaker"
 #: First parts of the modules that have the same name in both packages.
 _SAME = frozenset(
     {
@@ -126,6 +128,9 @@ class _Finder(MetaPathFinder):
         """
         if fullname == _NAME:
             return ModuleSpec(fullname, _PackageLoader(), is_package=True)
+        if fullname == _IN_CHECKOUT:
+            return ModuleSpec(fullname, _AliasLoader(importlib.import_module(_NAME)), is_package=True)
+        fullname = fullname.removeprefix("src.") if fullname.startswith(_IN_CHECKOUT + ".") else fullname
         if not fullname.startswith(_NAME + "."):
             return None
         home = _home_of(fullname[len(_NAME) + 1 :])

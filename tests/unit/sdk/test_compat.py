@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -77,6 +78,21 @@ def test_modules_keep_their_own_spec() -> None:
         + "assert pegbox.sklearn.__name__ == pegbox.sklearn.__spec__.name == 'pegbox.sklearn'\n"
         + "assert sagemaker.sklearn is pegbox.sklearn\n"
         + "importlib.reload(pegbox.sklearn)"
+    )
+
+
+def test_the_aws_sdks_own_tests_import_it_from_a_checkout(tmp_path: Path) -> None:
+    """Beside a folder src, src.sagemaker is the same package, not what lies in that folder."""
+    folder = tmp_path / "src" / "sagemaker"
+    folder.mkdir(parents=True)
+    (folder / "__init__.py").write_text("raise RuntimeError('the AWS SDK was loaded')")
+    run(
+        f"import sys; sys.path.insert(0, {str(tmp_path)!r})\n"
+        + INSTALL.format("'v2'")
+        + "from src.sagemaker.tuner import InstanceConfig; import src.sagemaker, sagemaker, pegbox.tuner\n"
+        + "assert src.sagemaker is sagemaker and sagemaker.__version__.startswith('2.')\n"
+        + "assert InstanceConfig is pegbox.tuner.InstanceConfig and src.sagemaker.tuner is pegbox.tuner\n"
+        + "assert sagemaker.__name__ == sagemaker.__spec__.name == 'sagemaker'"
     )
 
 
