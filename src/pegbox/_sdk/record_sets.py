@@ -14,6 +14,7 @@ class RecordSet:
         feature_dim: Number of features of a record.
         s3_data_type: ``ManifestFile`` or ``S3Prefix``.
         channel: Name of the channel.
+        distribution: ``ShardedByS3Key``: each machine has its own part of them; ``FullyReplicated``: each has all.
     """
 
     def __init__(
@@ -23,20 +24,22 @@ class RecordSet:
         feature_dim: int,
         s3_data_type: str = "ManifestFile",
         channel: str = "train",
+        distribution: str = "ShardedByS3Key",
     ) -> None:
         self.s3_data = s3_data
         self.num_records = num_records
         self.feature_dim = feature_dim
         self.s3_data_type = s3_data_type
         self.channel = channel
+        self.distribution = distribution
 
     def data_channel(self) -> dict[str, TrainingInput]:
         """Return the channel as inputs of ``fit``."""
         return {self.channel: self.records_s3_input()}
 
     def records_s3_input(self) -> TrainingInput:
-        """Return the records as input, each machine with its own part of them."""
-        return TrainingInput(self.s3_data, distribution="ShardedByS3Key", s3_data_type=self.s3_data_type)
+        """Return the records as input."""
+        return TrainingInput(self.s3_data, distribution=self.distribution, s3_data_type=self.s3_data_type)
 
     def __repr__(self) -> str:
         return f"RecordSet({self.s3_data!r}, num_records={self.num_records}, feature_dim={self.feature_dim})"

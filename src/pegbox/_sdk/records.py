@@ -56,16 +56,16 @@ class Record:
     configuration: str = ""
 
 
-def read_recordio(stream: Any) -> Iterator[bytes]:
+def read_recordio(f: Any) -> Iterator[bytes]:
     """Yield the records' bytes.
 
     Args:
-        stream: Binary file.
+        f: Binary file.
 
     Raises:
         ValueError: The bytes are no recordIO.
     """
-    data = stream.read()
+    data = f.read()
     position = 0
     parts: list[bytes] = []
     while position < len(data):
@@ -87,16 +87,16 @@ def read_recordio(stream: Any) -> Iterator[bytes]:
             parts = []
 
 
-def read_records(stream: Any) -> list[Record]:
+def read_records(file: Any) -> list[Record]:
     """Return the records of a recordIO-protobuf stream.
 
     Args:
-        stream: Binary file.
+        file: Binary file.
 
     Raises:
         ValueError: The bytes are no such records.
     """
-    return [parse(body) for body in read_recordio(stream)]
+    return [parse(body) for body in read_recordio(file)]
 
 
 def parse(body: bytes) -> Record:

@@ -139,7 +139,12 @@ class AmazonAlgorithmEstimatorBase(EstimatorBase):
             self.latest_training_job.wait(logs=logs)
 
     def record_set(
-        self, train: Any, labels: Any = None, channel: str = "train", encrypt: bool = False
+        self,
+        train: Any,
+        labels: Any = None,
+        channel: str = "train",
+        encrypt: bool = False,
+        distribution: str = "ShardedByS3Key",
     ) -> RecordSet:
         """Store an array as recordIO-protobuf, one file for each machine, with a manifest.
 
@@ -148,6 +153,7 @@ class AmazonAlgorithmEstimatorBase(EstimatorBase):
             labels: ``(n,)`` array, or None.
             channel: Channel that the records are for.
             encrypt: Let S3 encrypt the objects (AES-256).
+            distribution: How the files go to several machines; see :class:`RecordSet`.
 
         Raises:
             ValueError: The shapes do not fit, or ``encrypt`` is asked of the local server.
@@ -177,6 +183,7 @@ class AmazonAlgorithmEstimatorBase(EstimatorBase):
             num_records=train.shape[0],
             feature_dim=train.shape[1],
             channel=channel,
+            distribution=distribution,
         )
 
     def prepare_workflow_for_training(

@@ -146,6 +146,10 @@ def test_record_sets_are_stored_in_parts(session: Mock, tmp_path: Path) -> None:
     table = read_channel(str(manifest.parent), "test", "", Reading(forms=(RECORDIO,)))
     np.testing.assert_array_equal(table.dense(), rows)
     np.testing.assert_array_equal(table.labels, labels)
+    everywhere = (
+        estimator.record_set(rows, distribution="FullyReplicated").records_s3_input().config["DataSource"]
+    )
+    assert everywhere["S3DataSource"]["S3DataDistributionType"] == "FullyReplicated"
     default = _make(PCA, session)
     assert default.data_location == "s3://bucket/sagemaker-record-sets/"
 

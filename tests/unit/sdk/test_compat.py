@@ -35,6 +35,8 @@ def run(code: str) -> str:
         "from sagemaker.utils import name_from_base as it; from pegbox._sdk.naming import name_from_base as ours",
         "from sagemaker.amazon.common import write_numpy_to_dense_tensor as it; "
         "from pegbox._sdk.recordio import write_numpy_to_dense_tensor as ours",
+        "from sagemaker.amazon import common as it; import pegbox.amazon.records as ours",
+        "import sagemaker.amazon.common as it; import pegbox.amazon.records as ours",
         "from sagemaker.amazon.pca import PCA as it; from pegbox import PCA as ours",
         "from sagemaker.mxnet import MXNet as it; from pegbox.mxnet import MXNet as ours",
         "from sagemaker import Model as it; from pegbox.model import Model as ours",
