@@ -289,8 +289,8 @@ class Table:
         weights = [max(variant.route.weight, 0.0) for variant in variants.values()]
         if not any(weights):
             raise ValidationError(
-                f"Endpoint {endpoint.route.name} has no variant with a weight above 0; name one with TargetVariant, or "
-                "give it a weight with UpdateEndpointWeightsAndCapacities."
+                f"Endpoint {endpoint.route.name} has no variant with instances and a weight above 0; name one with "
+                "TargetVariant, or give it both with UpdateEndpointWeightsAndCapacities."
             )
         return random.choices(list(variants.values()), weights)[0]
 
@@ -347,7 +347,9 @@ class Table:
                 f"All instances of {where} were busy for the whole time of the request."
             )
         if not variant.instances:
-            return ModelNotReadyException(f"No instance of {where} is ready; its model is being loaded.")
+            return ModelNotReadyException(
+                f"No instance of {where} is ready: its model is being loaded, or its number of instances is 0."
+            )
         return ServiceUnavailable(f"No instance of {where} can be reached.")
 
 

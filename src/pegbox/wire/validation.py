@@ -7,7 +7,7 @@
     'hyperParameterTuningJobName' failed to satisfy constraint: Member must not be null
 
 Checked are required members, enumerations, patterns (the whole text), lengths of strings, sizes of lists and maps,
-ranges of numbers, and unions, at every depth.
+ranges of numbers, and unions, at every depth. Numbers are finite: NaN and the infinities are refused wherever they stand.
 
 A member that the model does not have is an error in both modes. AWS passes over it; but no client made from the
 model sends one, so it is a misspelt name or a newer option, and a request must not run as if it had not been said.
@@ -17,6 +17,7 @@ Values are shown shortened; those that the model marks as sensitive and those of
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -186,6 +187,8 @@ def _broken(value: Any, shape: Shape) -> list[str]:
     elif kind in ("list", "map", "blob"):
         broken += _outside(len(value), shape, "length")
     elif kind in ("integer", "long", "float", "double"):
+        if isinstance(value, float) and not math.isfinite(value):
+            return ["Member must be a finite number"]
         broken += _outside(value, shape, "value")
     return broken
 

@@ -328,6 +328,32 @@ def test_weights_and_counts(sagemaker: Any, served: dict[str, Any], wait_until: 
     assert found["DesiredInstanceCount"] == 1
 
 
+def test_an_accelerator_that_is_offered(
+    make_server: Callable[..., Any], wait_until: Callable[..., Any]
+) -> None:
+    """The setting's variable reaches the model server; the endpoint can be described at any time on the way."""
+    server = make_server(PEGBOX_ACCELERATORS="half-gpu=PART=half")
+    sagemaker = server.client("sagemaker")
+    code = server.upload_code(
+        "import os\nmodel_fn = lambda folder: os.environ['PART']\npredict_fn = lambda data, model: model\n",
+        "inference.py",
+    )
+    environment = {
+        "SAGEMAKER_PROGRAM": "inference.py",
+        "SAGEMAKER_SUBMIT_DIRECTORY": code,
+        "PEGBOX_PYTHON": sys.executable,
+    }
+    container = {"Image": IMAGE, "ModelDataUrl": archive(server, "a", "a"), "Environment": environment}
+    sagemaker.create_model(ModelName="m", PrimaryContainer=container)
+    sagemaker.create_endpoint_config(
+        EndpointConfigName="c", ProductionVariants=[variant("m", AcceleratorType="half-gpu")]
+    )
+    sagemaker.create_endpoint(EndpointName="e", EndpointConfigName="c")
+    assert sagemaker.describe_endpoint(EndpointName="e")["EndpointStatus"] in ("Creating", "InService")
+    assert wait_for(sagemaker, "e", wait_until)["EndpointStatus"] == "InService"
+    assert invoke(server, "e", [1])[0] == "half"
+
+
 def test_a_model_that_fails_to_load(
     sagemaker: Any, container: Callable[..., Any], wait_until: Callable[..., Any]
 ) -> None:

@@ -22,6 +22,7 @@ from pegbox.engine.hosting.handlers import (
 from pegbox.engine.hosting.queries import HostingQueries
 from pegbox.errors import ResourceLimitExceeded, ValidationException
 from pegbox.testing.simulation import IMAGE, World
+from pegbox.wire import Service
 
 Make = Callable[..., World]
 
@@ -190,13 +191,15 @@ def test_an_update_switches_when_all_are_ready(calm: Make) -> None:
     world = calm()
     serve(world, count=2)
     old = set(world.gateway.routed("e")["a"])
-    config(world, "c2", variant(count=3))
+    config(world, "c2", variant(count=3, InstanceType="ml.m5.large"))
     world.do(UpdateEndpoint(name="e", config_name="c2"))
     assert endpoint(world).status is EndpointStatus.UPDATING
     assert endpoint(world).shown.config_name == "c"
     told = HostingQueries(world.parts, dict).describe_endpoint({"EndpointName": "e"})
     assert told["ProductionVariants"][0]["CurrentInstanceCount"] == 2
+    assert "InstanceType" not in told["ProductionVariants"][0]
     coming = told["PendingDeploymentSummary"]
+    assert coming["ProductionVariants"][0]["InstanceType"] == "ml.m5.large"
     assert (coming["EndpointConfigName"], coming["ProductionVariants"][0]["DesiredInstanceCount"]) == (
         "c2",
         3,
@@ -282,6 +285,51 @@ def test_weights_and_counts_change(calm: Make) -> None:
         world.do(UpdateVariants(name="e", targets={"x": (1.0, None)}))
     with pytest.raises(ValidationException, match="weight above 0"):
         world.do(UpdateVariants(name="e", targets={"a": (0.0, None)}))
+
+
+def test_a_variant_scaled_to_nothing_takes_no_requests_from_others(calm: Make) -> None:
+    """Its weight is 0 for the gateway while it is to have no instances, stays what it is for clients, and counts again later."""
+    world = calm(model_servers=4)
+    model(world)
+    config(world, "c", variant("a", InitialVariantWeight=3.0), variant("b"))
+    world.do(CreateEndpoint(name="e", config_name="c", tags={}))
+    until(world, EndpointStatus.IN_SERVICE)
+    for count, routed in ((0, 0.0), (1, 3.0)):
+        world.do(UpdateVariants(name="e", targets={"a": (None, count)}))
+        until(world, EndpointStatus.IN_SERVICE)
+        told = [
+            (item["name"], item["weight"]) for item in world.gateway.snapshot["endpoints"]["e"]["variants"]
+        ]
+        assert told == [("a", routed), ("b", 1.0)]
+        described = HostingQueries(world.parts, dict).describe_endpoint({"EndpointName": "e"})
+        assert described["ProductionVariants"][0]["CurrentWeight"] == 3.0
+
+
+def test_descriptions_fit_the_service_model_in_every_status(calm: Make) -> None:
+    """What a variant of an update may show and one of an endpoint in being may not is shown in the right place only."""
+    world = calm(model_servers=9)
+    special = {
+        "InstanceType": "ml.m5.large",
+        "AcceleratorType": "half",
+        "RoutingConfig": {"RoutingStrategy": "RANDOM"},
+    }
+    model(world)
+    config(world, "c", variant(**special))
+    world.do(CreateEndpoint(name="e", config_name="c", tags={}))
+    call = Service.load().parse(
+        "POST",
+        "/",
+        [("X-Amz-Target", "SageMaker.DescribeEndpoint"), ("Content-Type", "application/x-amz-json-1.1")],
+        b"{}",
+    )
+    for status in (EndpointStatus.CREATING, EndpointStatus.IN_SERVICE, EndpointStatus.UPDATING):
+        if status is EndpointStatus.UPDATING:
+            world.do(UpdateEndpoint(name="e", config_name="c"))
+        until(world, status)
+        told = HostingQueries(world.parts, dict).describe_endpoint({"EndpointName": "e"})
+        assert told["ProductionVariants"][0].keys() & special.keys() == {"RoutingConfig"}
+        assert call.respond(told, "id").status == 200
+    assert told["PendingDeploymentSummary"]["ProductionVariants"][0].keys() >= special.keys()
 
 
 def test_scaling_out_that_fails_is_undone(calm: Make) -> None:

@@ -93,6 +93,27 @@ def test_sizes_of_lists_and_lengths_of_texts_have_both_bounds(extended: Service)
     )
 
 
+@pytest.mark.parametrize("value", ["Infinity", "-Infinity", "NaN"])
+def test_numbers_are_finite_wherever_they_stand(extended: Service, value: str) -> None:
+    """What clients write for infinite numbers and NaN is refused by name, with bounds in the model and without."""
+    weights = {
+        "EndpointName": "e",
+        "DesiredWeightsAndCapacities": [{"VariantName": "A", "DesiredWeight": value}],
+    }
+    text = _refused(extended, "UpdateEndpointWeightsAndCapacities", weights)
+    assert (
+        "'desiredWeightsAndCapacities.1.member.desiredWeight' failed to satisfy constraint: Member must be a finite"
+        in text
+    )
+    limit = {"TuningJobCompletionCriteria": {"TargetObjectiveMetricValue": value}}
+    request = {"HyperParameterTuningJobName": "t", "HyperParameterTuningJobConfig": limit}
+    text = _refused(extended, "CreateHyperParameterTuningJob", request)
+    assert (
+        "tuningJobCompletionCriteria.targetObjectiveMetricValue' failed to satisfy constraint: Member must be a finite"
+        in text
+    )
+
+
 def test_maps_are_checked_by_key_and_value_and_environments_are_not_shown(extended: Service) -> None:
     """A hyperparameter too long and an environment value too long are named; the latter's value is hidden."""
     message = _refused(

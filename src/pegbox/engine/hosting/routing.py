@@ -78,7 +78,8 @@ def _variant(parts: Parts, active: ActiveEndpoint, generation: Generation, name:
     endpoint = active.record
     return {
         "name": name,
-        "weight": target.weight if target is not None else 0.0,
+        # A variant that is to have no instances takes no share of the requests from those that have some.
+        "weight": target.weight if target is not None and target.desired else 0.0,
         "routing": (definition.get("RoutingConfig") or {}).get("RoutingStrategy") or _LEAST,
         "timeout_seconds": _timeout(parts, generation, definition["ModelName"]),
         "max_payload_bytes": EXTENDED_PAYLOAD if parts.policy.extended else STRICT_PAYLOAD,

@@ -19,6 +19,8 @@ from pegbox.engine.hosting.orders import container_of
 
 #: What a model or configuration shows where its request named no role; clients index it without a default.
 _DEFAULT_ROLE = "arn:aws:iam::{account}:role/pegbox"
+#: Members that only a variant of an update under way has; that of an endpoint in being has none of them.
+_ONLY_PENDING = ("InstanceType", "AcceleratorType")
 
 
 def model_description(realm: Realm, model: Model) -> dict[str, Any]:
@@ -105,14 +107,17 @@ def endpoint_description(
     if endpoint.current is not None and endpoint.next is not None:
         answer["PendingDeploymentSummary"] = {
             "EndpointConfigName": endpoint.next.config_name,
-            "ProductionVariants": _variants(endpoint.next, instances, endpoint),
+            "ProductionVariants": _variants(endpoint.next, instances, endpoint, _ONLY_PENDING),
             "StartTime": endpoint.modified_at,
         }
     return answer
 
 
 def _variants(
-    generation: Generation, instances: Sequence[EndpointInstance], endpoint: Endpoint
+    generation: Generation,
+    instances: Sequence[EndpointInstance],
+    endpoint: Endpoint,
+    more: Sequence[str] = (),
 ) -> list[dict[str, Any]]:
     variants = []
     for item in generation.variants:
@@ -137,10 +142,7 @@ def _variants(
             "CurrentInstanceCount": len(ready),
             "DesiredInstanceCount": item.desired,
         }
-        if definition.get("RoutingConfig"):
-            variant["RoutingConfig"] = definition["RoutingConfig"]
-        if definition.get("AcceleratorType") and generation is endpoint.next:
-            variant["AcceleratorType"] = definition["AcceleratorType"]
+        variant |= {name: definition[name] for name in ("RoutingConfig", *more) if definition.get(name)}
         variants.append(variant)
     return variants
 
