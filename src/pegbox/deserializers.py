@@ -132,7 +132,8 @@ class JSONLinesDeserializer(BaseDeserializer):
 
     def deserialize(self, stream: Any, content_type: str) -> list[Any]:
         """Return the values."""
-        return [json.loads(line) for line in _read(stream).decode("utf-8").splitlines() if line.strip()]
+        # Only a line feed ends a line: JSON texts may hold the other characters at which Python splits lines.
+        return [json.loads(line) for line in _read(stream).decode("utf-8").split("\n") if line.strip()]
 
 
 class NumpyDeserializer(BaseDeserializer):

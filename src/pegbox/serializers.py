@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import csv
 import io
+import itertools
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 __all__ = [
@@ -75,18 +76,14 @@ class CSVSerializer(BaseSerializer):
         if hasattr(data, "to_csv"):
             text: str = data.to_csv(header=False, index=False)
             return text.rstrip("\n")
-        if isinstance(data, Mapping) or not hasattr(data, "__iter__"):
-            raise ValueError(f"Unable to handle input format: {type(data).__name__}; give rows of values")
-        rows = data.tolist() if hasattr(data, "tolist") else list(data)
-        if rows and not isinstance(rows[0], str) and not _is_row(rows[0]):
-            rows = [rows]
-        if not rows or not all(len(row) for row in rows):
+        rows = _rows(data, type(self).__name__)
+        if not rows or not all(rows):
             raise ValueError("Cannot serialize empty array")
         return "\n".join(row if isinstance(row, str) else _csv_row(row) for row in rows)
 
 
 class JSONSerializer(BaseSerializer):
-    """Anything JSON has a form for, arrays as lists; an object with ``read`` is sent as it is."""
+    """Anything JSON has a form for, arrays and iterators as lists; an object with ``read`` is sent as it is."""
 
     CONTENT_TYPE = "application/json"
 
@@ -95,21 +92,31 @@ class JSONSerializer(BaseSerializer):
         if hasattr(data, "read"):
             body: str | bytes = data.read()
             return body
-        return json.dumps(data, default=_plain)
+        return json.dumps(data, default=_jsonable)
 
 
 class JSONLinesSerializer(BaseSerializer):
-    """One JSON text per line for each item; text is sent as it is."""
+    """One JSON text per line for each item, or each row of a data frame; a dict is one item, text is sent as it is."""
 
     CONTENT_TYPE = "application/jsonlines"
 
     def serialize(self, data: Any) -> str | bytes:
-        """Return the lines."""
+        """Return the lines.
+
+        Raises:
+            ValueError: There are no items.
+        """
         if hasattr(data, "read"):
             data = data.read()
         if isinstance(data, (str, bytes)):
             return data
-        return "".join(json.dumps(item, default=_plain) + "\n" for item in data)
+        if _is_frame(data):
+            data = data.to_dict(orient="records")
+        if isinstance(data, Mapping):
+            data = [data]
+        if not isinstance(data, Iterable) or getattr(data, "ndim", 1) == 0:
+            raise ValueError(f"{type(self).__name__} sends a list of items, got {type(data).__name__}")
+        return "".join(json.dumps(item, default=_jsonable) + "\n" for item in data)
 
 
 class NumpySerializer(BaseSerializer):
@@ -149,10 +156,15 @@ class NumpySerializer(BaseSerializer):
         array = (
             data
             if isinstance(data, np.ndarray) and self.dtype is None
-            else np.asarray(data, dtype=self.dtype)
+            else np.asarray(list(data) if hasattr(data, "__next__") else data, dtype=self.dtype)
         )
         if array.size == 0:
             raise ValueError("Cannot serialize empty array")
+        if array.dtype.hasobject:
+            raise ValueError(
+                f"{type(self).__name__} sends arrays of numbers or text, and this {type(data).__name__} is an array of Python "
+                "objects; nothing is pickled: use the serializer for CSV, Parquet or sparse matrices, or give dtype"
+            )
         out = io.BytesIO()
         np.save(out, array, allow_pickle=False)
         return out.getvalue()
@@ -196,18 +208,13 @@ class LibSVMSerializer(BaseSerializer):
             data = data.read()
         if isinstance(data, (str, bytes)):
             return data
-        if not hasattr(data, "tocsr") and not hasattr(data, "__len__"):
-            raise ValueError(f"Unable to handle input format: {type(data)}")
-        rows = data.toarray() if hasattr(data, "tocsr") else data
-        rows = rows.tolist() if hasattr(rows, "tolist") else list(rows)
-        if not rows:
+        if hasattr(data, "tocsr"):
+            lines = [_libsvm_row(row) for row in _sparse_rows(data.tocsr())]
+        else:
+            rows = data.values.tolist() if _is_frame(data) else _rows(data, type(self).__name__)
+            lines = [row if isinstance(row, str) else _libsvm_row(enumerate(row)) for row in rows]
+        if not lines:
             raise ValueError("Cannot serialize empty array")
-        if not _is_row(rows[0]):
-            rows = [rows]
-        lines = []
-        for row in rows:
-            pairs = (f"{column}:{value!r}" for column, value in enumerate(row) if value)
-            lines.append(" ".join(("0", *pairs)))
         return "\n".join(lines)
 
 
@@ -241,22 +248,27 @@ class RecordSerializer(BaseSerializer):
         """Return the records as a file to read.
 
         Args:
-            data: ``(n, d)`` array, or ``(d,)`` for one row.
+            data: ``(n, d)`` array or sparse matrix, or ``(d,)`` for one row.
 
         Raises:
-            ValueError: The array has another shape.
+            ValueError: The array has another shape or nothing in it.
         """
         import numpy as np
 
-        from pegbox._sdk.recordio import write_numpy_to_dense_tensor
+        from pegbox._sdk.recordio import write_numpy_to_dense_tensor, write_spmatrix_to_sparse_tensor
 
-        array = np.asarray(data)
-        if array.ndim == 1:
-            array = array.reshape(1, -1)
-        if array.ndim != 2:
-            raise ValueError(f"Expected a 1D or 2D array, but got a {array.ndim}D array instead.")
         out = io.BytesIO()
-        write_numpy_to_dense_tensor(out, array)
+        if hasattr(data, "tocsr"):
+            write_spmatrix_to_sparse_tensor(out, data)
+        else:
+            array = np.asarray(list(data) if hasattr(data, "__next__") else data)
+            if array.ndim == 1:
+                array = array.reshape(1, -1)
+            if array.ndim != 2:
+                raise ValueError(f"Expected a 1D or 2D array, but got a {array.ndim}D array instead.")
+            if array.size == 0:
+                raise ValueError("Cannot serialize empty array")
+            write_numpy_to_dense_tensor(out, array)
         out.seek(0)
         return out
 
@@ -287,12 +299,69 @@ def _csv_row(row: Iterable[Any]) -> str:
     return out.getvalue()
 
 
+def _sparse_rows(matrix: Any) -> Iterator[list[tuple[int, Any]]]:
+    """Yield the columns and values of each row of a sparse matrix."""
+    for start, end in itertools.pairwise(matrix.indptr.tolist()):
+        yield sorted(zip(matrix.indices[start:end].tolist(), matrix.data[start:end].tolist(), strict=True))
+
+
+def _libsvm_row(row: Iterable[tuple[int, Any]]) -> str:
+    pairs = []
+    for column, value in row:
+        if not isinstance(value, (int, float)):
+            raise ValueError(f"LibSVMSerializer sends numbers, got {value!r} in column {column}")
+        if value:
+            pairs.append(f"{column}:{int(value) if isinstance(value, bool) else value!r}")
+    return " ".join(("0", *pairs))
+
+
+def _rows(data: Any, sender: str) -> list[Any]:
+    """Return the rows of a table: lists of plain values, or texts that are rows already; one row alone counts as a table.
+
+    Raises:
+        ValueError: It is no table.
+    """
+    if hasattr(data, "toarray"):
+        plain = data.toarray().tolist()
+    else:
+        plain = data.tolist() if hasattr(data, "tolist") else data
+    if isinstance(plain, Mapping) or not isinstance(plain, Iterable):
+        raise ValueError(
+            f"Unable to handle input format: {type(data).__name__}; {sender} sends rows of values"
+        )
+    rows = [list(item) if _is_row(item) else item for item in plain]
+    if all(isinstance(row, str) for row in rows):
+        return rows
+    if not any(isinstance(row, list) for row in rows):
+        rows = [rows]
+    for row in rows:
+        if not isinstance(row, (list, str)):
+            raise ValueError(f"{sender} sends rows of values, got a single {type(row).__name__} among rows")
+    return [row if isinstance(row, str) else [_cell(value, sender) for value in row] for row in rows]
+
+
+def _cell(value: Any, sender: str) -> Any:
+    plain = value.tolist() if hasattr(value, "tolist") else value
+    if isinstance(plain, (list, tuple, Mapping)):
+        raise ValueError(f"{sender} sends rows of values, got a {type(value).__name__} in place of a value")
+    return plain
+
+
 def _is_row(item: Any) -> bool:
-    return isinstance(item, Iterable) and not isinstance(item, (str, bytes, Mapping))
+    scalar = isinstance(item, (str, bytes, Mapping)) or getattr(item, "ndim", 1) == 0
+    return isinstance(item, Iterable) and not scalar
 
 
-def _plain(value: Any) -> Any:
-    """Arrays and array scalars as plain values, for :mod:`json`."""
+def _is_frame(data: Any) -> bool:
+    """Tell whether something is a data frame, without importing pandas."""
+    return hasattr(data, "columns") and hasattr(data, "to_dict")
+
+
+def _jsonable(value: Any) -> Any:
+    """Arrays, array scalars, ranges and iterators as plain values, for :mod:`json`."""
     if hasattr(value, "tolist"):
         return value.tolist()
-    raise TypeError(f"{type(value).__name__} has no JSON form")
+    if isinstance(value, range) or hasattr(value, "__next__"):
+        return list(value)
+    remedy = "; send it as CSV or Parquet, or give its to_dict('records')" if _is_frame(value) else ""
+    raise TypeError(f"{type(value).__name__} has no JSON form{remedy}")

@@ -177,7 +177,7 @@ def _numbers(features: Any) -> Any:
 
 def _from_json(body: bytes, kind: str) -> Any:
     if kind == formats.JSON_LINES:
-        rows = [json.loads(line) for line in body.decode().splitlines() if line.strip()]
+        rows = formats.json_lines(body)
     else:
         value = json.loads(body)
         rows = value["instances"] if isinstance(value, dict) else value

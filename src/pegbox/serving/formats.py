@@ -123,7 +123,12 @@ def _table(value: Any) -> Any:
 
 
 def _json_lines(body: bytes) -> Any:
-    return _table([json.loads(line) for line in body.decode().splitlines() if line.strip()])
+    return _table(json_lines(body))
+
+
+def json_lines(body: bytes) -> list[Any]:
+    """Return the values of JSON lines; only a line feed ends a line, JSON texts may hold what else Python takes for an end."""
+    return [json.loads(line) for line in body.decode().split("\n") if line.strip()]
 
 
 def _csv(body: bytes) -> Any:
@@ -132,6 +137,11 @@ def _csv(body: bytes) -> Any:
     lines = text.splitlines()
     try:
         rows = [[float(cell) for cell in line.split(",")] for line in lines if line]
+    except ValueError:
+        return _mixed_csv(text)
+    if not rows:
+        raise ValueError("it has no rows")
+    try:
         return numpy.array(rows, dtype=numpy.float64).reshape(len(rows), -1)
     except ValueError:
         return _mixed_csv(text)

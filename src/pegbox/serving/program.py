@@ -121,22 +121,21 @@ def _serve(listener: socket.socket, options: Any, settings: Settings) -> int:
 
 
 def _explain(error: BaseException) -> None:
-    """Write why the model cannot be loaded, what matters most in the last line."""
+    """Write why the model cannot be loaded, what matters most at the end."""
     from .models import NoModel
     from .script import BadScript
 
     if not isinstance(error, (NoModel, BadScript)):
         _log(error)
-    print(f"the model cannot be loaded: {_last_line(error)}", flush=True)
+    print(f"the model cannot be loaded: {_words(error)}", flush=True)
 
 
-def _last_line(error: BaseException) -> str:
-    from .models import NoModel
-    from .script import BadScript
-
-    if isinstance(error, (NoModel, BadScript)):
+def _words(error: BaseException) -> str:
+    """Return what an error says, with its type unless it is one of this package, whose words are sentences."""
+    if type(error).__module__.startswith(f"{__package__}."):
         return str(error)
-    return traceback.format_exception_only(type(error), error)[-1].strip()
+    lines = traceback.format_exception_only(type(error), error)
+    return (lines[-1] if isinstance(error, SyntaxError) else "".join(lines)).strip()
 
 
 def _answering(handle: Callable[[Request], Answer]) -> Callable[[Request], Answer]:
@@ -150,15 +149,26 @@ def _answering(handle: Callable[[Request], Answer]) -> Callable[[Request], Answe
             if not (isinstance(status, int) and 400 <= status <= 599):
                 status = 500
                 _log(error)
-            return Answer.text(status, _last_line(error))
+            return Answer.text(status, _words(error))
 
     return answer
 
 
 def _log(error: BaseException) -> None:
-    """Write a short traceback: the last places are those of the user's code."""
-    lines = traceback.format_exception(type(error), error, error.__traceback__, limit=-_LAST_FRAMES)
-    print("".join(lines), end="", flush=True)
+    """Write a short traceback: the last places of the user's code and of what it called, not those of this package."""
+    whole = traceback.TracebackException.from_exception(error)
+    chain: list[traceback.TracebackException | None] = [whole]
+    while chain:
+        part = chain.pop()
+        if part is not None:
+            theirs = [frame for frame in part.stack if not _is_ours(frame.filename)]
+            part.stack = traceback.StackSummary.from_list((theirs or part.stack)[-_LAST_FRAMES:])
+            chain += [part.__cause__, part.__context__]
+    print("".join(whole.format()), end="", flush=True)
+
+
+def _is_ours(path: str) -> bool:
+    return os.path.dirname(path) == os.path.dirname(__file__) or path.startswith("<frozen importlib")
 
 
 def _supervise(count: int, serve: Callable[[], int]) -> int:

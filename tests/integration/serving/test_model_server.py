@@ -121,6 +121,23 @@ def test_answers_and_errors(run: Callable[..., RunningServer]) -> None:
     assert ask(server.path, b"ok")[:2] == (200, b"ok")
 
 
+def test_errors_are_told_whole(run: Callable[..., RunningServer]) -> None:
+    """All lines of an error reach the caller, what is wrong with a body is a sentence, the log has the user's places only."""
+    script = (
+        "def model_fn(d):\n    return 1\ndef predict_fn(data, m):\n"
+        "    if len(data) == 2:\n        raise ValueError('names differ:\\n- seen: a\\n- unseen: b')\n    return data\n"
+    )
+    server = run({"code/inference.py": script})
+    assert ask(server.path, b"[1, 2]")[:2] == (500, b"ValueError: names differ:\n- seen: a\n- unseen: b")
+    assert "in predict_fn" in server.log()
+    assert "script.py" not in server.log()
+    for body in (b"", b"\n\n"):
+        assert ask(server.path, body, "text/csv")[:2] == (500, b"the body is no text/csv: it has no rows")
+    lines = '{"text": "a\u2028b"}\n{"text": "c\x85d"}\n'.encode()
+    answer = json.loads(ask(server.path, lines + b'{"text": "e"}\n', "application/jsonlines")[1])
+    assert [row["text"] for row in answer] == ["a\u2028b", "c\x85d", "e"]
+
+
 def test_ping_while_predicting(run: Callable[..., RunningServer], tmp_path: Path) -> None:
     """While a prediction computes, /ping is answered and further requests wait for their turn and get it."""
     server = run()
