@@ -176,13 +176,25 @@ def _of_torch(module: Any) -> Callable[[Any], Any]:
     import torch
 
     first = next(iter(module.parameters()), None) if hasattr(module, "parameters") else None
+    parts = list(module.modules()) if hasattr(module, "modules") else []
+    # Whole numbers are measures to most modules, and become floats like these; to one that embeds they are numbers of entries.
+    embeds = any(
+        getattr(part, "original_name", type(part).__name__).startswith("Embedding") for part in parts
+    )
+    if hasattr(module, "eval"):
+        # Dropout and batch normalisation are for training.
+        module.eval()
 
     def predict(data: Any) -> Any:
+        if hasattr(data, "columns") and hasattr(data, "to_numpy"):
+            data = data.to_numpy()
+        elif hasattr(data, "toarray"):
+            data = data.toarray()
         if not isinstance(data, torch.Tensor):
             data = torch.as_tensor(data)
         if first is not None:
             data = data.to(first.device)
-            if first.is_floating_point():
+            if first.is_floating_point() and (data.is_floating_point() or not embeds):
                 data = data.to(first.dtype)
         with torch.no_grad():
             return module(data)

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
+import sys
+import types
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import joblib
 import numpy as np
+import pandas as pd
 import pytest
+from scipy.sparse import csr_matrix
 
 from pegbox.algorithms import recordio, registry, stored
+from pegbox.serving import models
 from pegbox.testing.model_servers import RunningServer, ask
 
 RNG = np.random.default_rng(5)
@@ -128,6 +134,75 @@ def test_several_models_need_a_model_fn(folder: Path) -> None:
     server = RunningServer(folder / "s", {"model/a.pkl": b"1", "model/b.joblib": b"2"}, ready=False)
     assert server.process.wait() == 1
     assert "several models (a.pkl, b.joblib)" in server.log()
+
+
+def test_modules_of_pytorch(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A module predicts in eval mode and without gradients, from tables of every kind; whole numbers stay such for embeddings."""
+    torch = _StandInForTorch("torch")
+    monkeypatch.setitem(sys.modules, "torch", torch)
+    module = _Module()
+    predict = models.predictor(module)
+    assert not module.training
+    for table in ([[1, 2]], np.array([[1, 2]]), csr_matrix([[1, 2]]), pd.DataFrame({"a": [1], "b": [2]})):
+        tensor = predict(table)
+        assert (tensor.array.tolist(), tensor.array.dtype, tensor.gradients) == ([[1, 2]], np.float32, False)
+    embedding = type("EmbeddingBag", (_Module,), {})()
+    predict = models.predictor(type("Sentences", (_Module,), {"modules": lambda self: [self, embedding]})())
+    assert predict([[1, 2]]).array.dtype == np.int64
+    assert predict([[1.5]]).array.dtype == np.float32
+
+
+class _Tensor:
+    """As much of a tensor as the model server uses."""
+
+    device = "cpu"
+
+    def __init__(self, array: Any) -> None:
+        self.array = np.asarray(array)
+        self.dtype = self.array.dtype
+        self.gradients = True
+
+    def to(self, target: Any) -> _Tensor:
+        return self if target == self.device else _Tensor(self.array.astype(target))
+
+    def is_floating_point(self) -> bool:
+        return self.array.dtype.kind == "f"
+
+
+class _StandInForTorch(types.ModuleType):
+    """PyTorch is no package of the tests; this keeps to its ways."""
+
+    Tensor = _Tensor
+    as_tensor = staticmethod(_Tensor)
+    gradients = True
+
+    @contextlib.contextmanager
+    def no_grad(self) -> Iterator[None]:
+        self.gradients = False
+        yield
+        self.gradients = True
+
+
+class _Module:
+    """A module as one has it after training."""
+
+    training = True
+
+    def eval(self) -> None:
+        self.training = False
+
+    def parameters(self) -> list[_Tensor]:
+        return [_Tensor(np.float32([0.5]))]
+
+    def state_dict(self) -> dict[str, Any]:
+        return {}
+
+    def modules(self) -> list[_Module]:
+        return [self]
+
+    def __call__(self, tensor: _Tensor) -> _Tensor:
+        tensor.gradients = sys.modules["torch"].gradients
+        return tensor
 
 
 def test_classes_of_a_training_script(serve: Any, tmp_path: Path) -> None:

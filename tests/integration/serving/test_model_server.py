@@ -128,7 +128,10 @@ def test_errors_are_told_whole(run: Callable[..., RunningServer]) -> None:
         "    if len(data) == 2:\n        raise ValueError('names differ:\\n- seen: a\\n- unseen: b')\n    return data\n"
     )
     server = run({"code/inference.py": script})
-    assert ask(server.path, b"[1, 2]")[:2] == (500, b"ValueError: names differ:\n- seen: a\n- unseen: b")
+    assert ask(server.path, b"[1, 2]", "application/json")[:2] == (
+        500,
+        b"ValueError: names differ:\n- seen: a\n- unseen: b",
+    )
     assert "in predict_fn" in server.log()
     assert "script.py" not in server.log()
     for body in (b"", b"\n\n"):
