@@ -14,6 +14,7 @@ from pegbox._sdk.endpoint_requests import (
     local_environment,
     production_variant,
     refuse_all,
+    undone_if_refused,
 )
 from pegbox._sdk.endpoint_session import ModelNameTaken
 from pegbox._sdk.jobs import announce_target, is_local_session
@@ -308,8 +309,14 @@ class Model:
             instance_type = instance_type or "local"
         check_instances(initial_instance_count, instance_type)
         _check_text("accelerator_type", accelerator_type, "give serializer and deserializer by name")
-        announce_target(session)
         tags = request_tags(tags)
+        options: dict[str, Any] = {
+            "tags": tags,
+            "kms_key": kms_key,
+            "data_capture_config_dict": _request_of(data_capture_config),
+        }
+        announce_target(session)
+        name = self.name
         self._create_sagemaker_model(instance_type, accelerator_type, tags)
         variant: dict[str, Any] = {
             "accelerator_type": accelerator_type,
@@ -319,40 +326,59 @@ class Model:
             "routing_config": routing_config,
             "inference_ami_version": inference_ami_version,
         }
-        options: dict[str, Any] = {
-            "tags": tags,
-            "kms_key": kms_key,
-            "data_capture_config_dict": data_capture_config and data_capture_config._to_request_dict(),
-        }
         self.endpoint_name = endpoint_name or self.name
         if async_inference_config is not None:
             options["async_inference_config_dict"] = async_inference_config._to_request_dict(
                 session, self.endpoint_name
             )
-        if update_endpoint:
-            config = self.name if self.name != self.endpoint_name else name_from_base(self.name or "")
-            given = {name: value for name, value in variant.items() if value is not None}
-            config = session.create_endpoint_config(
-                name=config,
-                model_name=self.name,
-                initial_instance_count=initial_instance_count,
-                instance_type=instance_type,
-                **given,
-                **options,
-            )
-            session.update_endpoint(self.endpoint_name, config, wait=wait)
-        else:
-            if endpoint_logging:
-                options["live_logging"] = True
-            session.endpoint_from_production_variants(
-                name=self.endpoint_name,
-                production_variants=[
-                    production_variant(self.name, instance_type, initial_instance_count, **variant)
-                ],
-                wait=wait,
-                **options,
-            )
+        if endpoint_logging and not update_endpoint:
+            options["live_logging"] = True
+        serve = self._replace if update_endpoint else self._serve
+        with undone_if_refused(lambda: self._forget(name)):
+            serve(instance_type, initial_instance_count, variant, wait, options)
         return self._predictor(serializer, deserializer, async_inference_config is not None)
+
+    def _serve(
+        self,
+        instance_type: str | None,
+        count: int | None,
+        variant: dict[str, Any],
+        wait: bool,
+        options: dict[str, Any],
+    ) -> None:
+        self._session().endpoint_from_production_variants(
+            name=self.endpoint_name,
+            production_variants=[production_variant(self.name, instance_type, count, **variant)],
+            wait=wait,
+            **options,
+        )
+
+    def _replace(
+        self,
+        instance_type: str | None,
+        count: int | None,
+        variant: dict[str, Any],
+        wait: bool,
+        options: dict[str, Any],
+    ) -> None:
+        """Give the endpoint, which is there, this model by another configuration; one that it refuses is not left behind."""
+        session = self._session()
+        config = session.create_endpoint_config(
+            name=self.name if self.name != self.endpoint_name else name_from_base(self.name or ""),
+            model_name=self.name,
+            initial_instance_count=count,
+            instance_type=instance_type,
+            **{name: value for name, value in variant.items() if value is not None},
+            **options,
+        )
+        with undone_if_refused(lambda: session.delete_endpoint_config(config)):
+            session.update_endpoint(self.endpoint_name, config, wait=wait)
+
+    def _forget(self, name: str | None) -> None:
+        """Delete a model that was just made under a name with the time, which no later deployment would find."""
+        if self.name != name:
+            made, self.name = self.name, name
+            self._session().delete_model(made)
 
     def _predictor(self, serializer: Any, deserializer: Any, is_async: bool) -> Any:
         if self.predictor_cls is None:
@@ -511,6 +537,18 @@ class ModelPackage(Model):
 
 def _is_address(text: Any) -> bool:
     return isinstance(text, str) and text.startswith(("s3://", "file://", "/", "./"))
+
+
+def _request_of(data_capture_config: Any) -> dict[str, Any] | None:
+    """What a request says of data capture."""
+    if not data_capture_config:
+        return None
+    if not hasattr(data_capture_config, "_to_request_dict"):
+        raise ValueError(
+            f"data_capture_config={data_capture_config!r} must be a DataCaptureConfig of pegbox.model_monitor"
+        )
+    request: dict[str, Any] = data_capture_config._to_request_dict()
+    return request
 
 
 def _check_text(name: str, value: Any, remedy: str) -> None:

@@ -9,7 +9,12 @@ from typing import Any, NoReturn
 
 from pegbox._sdk.api_version import names_types_of_bytes
 from pegbox._sdk.bodies import first_of, joined, serialized
-from pegbox._sdk.endpoint_requests import check_instances, production_variant, refuse_all
+from pegbox._sdk.endpoint_requests import (
+    check_instances,
+    production_variant,
+    refuse_all,
+    undone_if_refused,
+)
 from pegbox._sdk.jobs import is_local_session
 from pegbox._sdk.naming import name_from_base
 from pegbox._sdk.old_names import OldName, accepts_old_names
@@ -285,7 +290,8 @@ class Predictor:
             new_data_capture_config_dict=data_capture_config_dict,
             new_production_variants=variants,
         )
-        self.sagemaker_session.update_endpoint(self.endpoint_name, new, wait=wait)
+        with undone_if_refused(lambda: self.sagemaker_session.delete_endpoint_config(new)):
+            self.sagemaker_session.update_endpoint(self.endpoint_name, new, wait=wait)
         self._endpoint_config_name = new
         self._model_names = [model_name] if model_name else None
 
@@ -383,7 +389,8 @@ class Predictor:
             new_config_name=new,
             new_data_capture_config_dict=data_capture_config and data_capture_config._to_request_dict(),
         )
-        session.update_endpoint(endpoint_name=self.endpoint_name, endpoint_config_name=new)
+        with undone_if_refused(lambda: session.delete_endpoint_config(new)):
+            session.update_endpoint(endpoint_name=self.endpoint_name, endpoint_config_name=new)
         self._endpoint_config_name = new
 
     def _capture(self, enable: bool) -> None:

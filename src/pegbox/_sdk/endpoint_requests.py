@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from pegbox._sdk.jobs import PYTHON_VARIABLE
 from pegbox.errors import NotHere
+from pegbox.exceptions import UnexpectedStatusException
 
 #: Stands for "the VPC of the training job" where None means "no VPC".
 VPC_CONFIG_DEFAULT = "VPC_CONFIG_DEFAULT"
 #: Name of a variant that gets all requests.
 ALL_TRAFFIC = "AllTraffic"
+#: Operations of a deployment up to the one that begins it.
+_BEGINNING = ("DescribeEndpointConfig", "CreateEndpointConfig", "CreateEndpoint", "UpdateEndpoint")
 
 
 def container_def(
@@ -224,3 +228,28 @@ def refuse_all(what: str, given: Mapping[str, Any], known: Mapping[str, str]) ->
     ]
     if asked:
         raise NotHere(f"{what}: Pegbox does not have {'; '.join(asked)}; leave it out")
+
+
+@contextlib.contextmanager
+def undone_if_refused(undo: Callable[[], Any]) -> Iterator[None]:
+    """Take away what was made for an endpoint if it turns out that no endpoint is made or changed.
+
+    Args:
+        undo: Takes it away; what it raises counts less than the refusal.
+    """
+    try:
+        yield
+    except Exception as error:
+        if _refused_before_it_began(error):
+            with contextlib.suppress(Exception):
+                undo()
+        raise
+
+
+def _refused_before_it_began(error: Exception) -> bool:
+    from botocore.exceptions import ClientError, ParamValidationError
+
+    if isinstance(error, ClientError):
+        return error.operation_name in _BEGINNING
+    wrong = isinstance(error, (ValueError, ParamValidationError))
+    return wrong and not isinstance(error, UnexpectedStatusException)

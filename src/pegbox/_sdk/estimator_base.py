@@ -216,14 +216,18 @@ class EstimatorBase(Deployable, ABC):
         """Address of the model that the last training job made.
 
         Raises:
-            ValueError: There is no training job.
+            ValueError: There is no training job, or it has not made one.
         """
         self._ensure_latest_training_job()
-        details = self.sagemaker_session.sagemaker_client.describe_training_job(
-            TrainingJobName=self.latest_training_job.name
-        )
-        if "ModelArtifacts" not in details:
-            raise ValueError(f"{self.latest_training_job.name} has no model yet; wait until it is Completed")
+        name = self.latest_training_job.name
+        details = self.sagemaker_session.sagemaker_client.describe_training_job(TrainingJobName=name)
+        status = details.get("TrainingJobStatus")
+        if status == "Failed":
+            raise ValueError(f"{name} has no model: it Failed. {details.get('FailureReason', '')}".strip())
+        if status in ("InProgress", "Stopping") or "ModelArtifacts" not in details:
+            raise ValueError(
+                f"{name} has no model yet{f' ({status})' if status else ''}; wait until it is Completed"
+            )
         return str(details["ModelArtifacts"]["S3ModelArtifacts"])
 
     @property

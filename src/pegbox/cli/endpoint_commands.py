@@ -264,7 +264,11 @@ def _training_job(client: Client, name: str) -> dict[str, Any]:
         job = client.call("sagemaker", "DescribeTrainingJob", TrainingJobName=name)
     except ApiError as error:
         raise no_such_job(name) if error.code == "ResourceNotFound" else error from None
-    if not job.get("ModelArtifacts"):
+    if job["TrainingJobStatus"] in ("InProgress", "Stopping"):
+        raise PegboxError(
+            f"{name} ({job['TrainingJobStatus']}) has no model yet; 'pegbox logs {name} --follow' tells when it has ended"
+        )
+    if job["TrainingJobStatus"] == "Failed" or not job.get("ModelArtifacts"):
         raise PegboxError(
             f"{name} ({job['TrainingJobStatus']}) has no model; 'pegbox logs {name}' may say why"
         )
@@ -285,6 +289,11 @@ def _container(job: Mapping[str, Any], region: str) -> dict[str, Any]:
             "SAGEMAKER_CONTAINER_LOG_LEVEL": _plain(values.get("sagemaker_container_log_level", "20")),
             "SAGEMAKER_REGION": region,
         }
+    if "sagemaker_enable_cloudwatch_metrics" in values:
+        # As the SDK says it: a model that either makes can be used by the other.
+        environment["SAGEMAKER_ENABLE_CLOUDWATCH_METRICS"] = _plain(
+            values["sagemaker_enable_cloudwatch_metrics"]
+        ).lower()
     return {
         "Image": job["AlgorithmSpecification"]["TrainingImage"],
         "ModelDataUrl": job["ModelArtifacts"]["S3ModelArtifacts"],

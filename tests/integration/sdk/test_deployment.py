@@ -321,8 +321,24 @@ def test_what_others_made_is_deleted_only_when_asked(
         env=server.environment, input="[[1, 2]]", capture_output=True, text=True, check=True,
     )  # fmt: skip
     assert float(done.stdout) == pytest.approx(3.0, abs=0.2)
+    tuner.deploy(endpoint_name="three", wait=False)
+    (variant,) = client.describe_endpoint_config(EndpointConfigName="three")["ProductionVariants"]
+    assert variant["ModelName"] == job
+    server.pegbox("delete-endpoint", "three", "--all")
     server.pegbox("delete-endpoint", job)
     wait_until(lambda: gone(session, job))
+
+
+def test_a_job_without_a_model_is_not_deployed(session: Session, server: Any, tmp_path: Path) -> None:
+    """Of a job that still runs the command line and the SDK say so, whatever its description promises."""
+    (tmp_path / "slow.py").write_text("import time\ntime.sleep(600)\n")
+    estimator = Estimator(entry_point=str(tmp_path / "slow.py"), sagemaker_session=session)
+    estimator.fit(wait=False, job_name="slow")
+    told = server.pegbox("deploy", "slow", check=False)
+    assert (told.returncode, "slow (InProgress) has no model yet" in told.stderr) == (1, True), told.stderr
+    with pytest.raises(ValueError, match="slow has no model yet"):
+        estimator.deploy()
+    server.pegbox("stop", "slow")
 
 
 def test_a_file_of_this_machine_is_a_model(session: Session, tmp_path: Path) -> None:

@@ -451,6 +451,55 @@ def test_a_made_up_model_name_gives_way(serving: FakeService, script: Path) -> N
         estimator.deploy(endpoint_name="f", model_name=JOB)
 
 
+def test_a_deployment_that_is_refused_leaves_nothing_with_the_time_in_its_name(serving: FakeService) -> None:
+    """The model whose name nobody would find again goes, and so does the configuration of an update; others stay."""
+    serving.answers["CreateEndpoint"] = serving.refuse("ResourceLimitExceeded", "only 4 machines")
+    model = Model(MODEL, "i")
+    with pytest.raises(Exception, match="only 4 machines"):
+        model.deploy(9)
+    assert serving.sent("DeleteModel") == [{"ModelName": serving.sent("CreateModel")[0]["ModelName"]}]
+    assert model.name is None
+    with pytest.raises(Exception, match="only 4 machines"):
+        Model(MODEL, "i", name="m").deploy(9)
+    with pytest.raises(ValueError, match="must be a DataCaptureConfig"):
+        Model(MODEL, "i").deploy(data_capture_config={"EnableCapture": True})
+    assert len(serving.sent("DeleteModel")) == 1
+    assert len(serving.sent("CreateModel")) == 2
+    del serving.answers["CreateEndpoint"]
+    serving.answers["UpdateEndpoint"] = serving.refuse(
+        "ValidationException", "Cannot update in-progress endpoint"
+    )
+    serving.answers["DescribeEndpointConfig"] = lambda _: {
+        "EndpointConfigArn": "a",
+        "ProductionVariants": [{"VariantName": "v", "ModelName": "m"}],
+    }
+    for update in (
+        lambda: Model(MODEL, "i", name="m").deploy(endpoint_name="e", update_endpoint=True),
+        lambda: Predictor("e").update_endpoint(initial_instance_count=2, instance_type="local"),
+        Predictor("e").disable_data_capture,
+    ):
+        with pytest.raises(Exception, match="in-progress"):
+            update()
+        made = serving.sent("CreateEndpointConfig")[-1]["EndpointConfigName"]
+        assert serving.sent("DeleteEndpointConfig")[-1] == {"EndpointConfigName": made}
+
+
+def test_a_job_that_has_not_made_its_model(serving: FakeService) -> None:
+    """A job that runs has no model yet, one that failed has none: it is told before anything is made."""
+    for status, words in (
+        ("InProgress", r"no model yet \(InProgress\); wait until it is Completed"),
+        ("Failed", "it Failed. A bug"),
+    ):
+        serving.answers["DescribeTrainingJob"] = lambda _, status=status: training_job(
+            status,
+            AlgorithmSpecification={"TrainingImage": "i", "TrainingInputMode": "File"},
+            FailureReason="A bug",
+        )
+        with pytest.raises(ValueError, match=words):
+            trained(Estimator("i")).deploy()
+    assert serving.sent("CreateModel") == []
+
+
 def test_a_configuration_that_is_there_is_used_if_it_says_the_same(serving: FakeService) -> None:
     """After tuner.delete_endpoint a deployment with another number of machines does not get the old configuration."""
     described = {

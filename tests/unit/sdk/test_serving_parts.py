@@ -74,10 +74,10 @@ def test_values_of_unusual_kinds(serializer: serializers.BaseSerializer, data: A
 @pytest.mark.parametrize(
     ("serializer", "data", "words"),
     [
-        (serializers.CSVSerializer(), 5, "sends rows of values, got int"),
-        (serializers.CSVSerializer(), np.float32(1.5), "sends rows of values, got float32"),
-        (serializers.CSVSerializer(), None, "sends rows of values, got NoneType"),
-        (serializers.CSVSerializer(), {"a": 1}, "sends rows of values, got dict"),
+        (serializers.CSVSerializer(), 5, "Unable to handle input format: int"),
+        (serializers.CSVSerializer(), np.float32(1.5), "Unable to handle input format: float32"),
+        (serializers.CSVSerializer(), None, "Unable to handle input format: NoneType"),
+        (serializers.CSVSerializer(), {"a": 1}, "Unable to handle input format: dict"),
         (serializers.CSVSerializer(), [{"a": 1}], "got a dict in place of a value"),
         (serializers.CSVSerializer(), np.zeros((1, 2, 2)), "got a list in place of a value"),
         (serializers.CSVSerializer(), [[1, 2], 3], "got a single int among rows"),
