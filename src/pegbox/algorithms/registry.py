@@ -22,6 +22,20 @@ _MODULES = {
 }
 #: Algorithms that exist.
 NAMES = tuple(sorted(_MODULES))
+#: Number of features that a trained model takes.
+_WIDTHS: dict[str, Callable[[Any], int]] = {
+    "factorization-machines": lambda model: len(model[0]["linear"]),
+    "kmeans": lambda model: model.shape[1],
+    "knn": lambda model: (
+        model[0]["projection"].shape[0] if "projection" in model[0] else model[0]["rows"].shape[1]
+    ),
+    "lda": lambda model: model["beta"].shape[1],
+    "lightgbm": lambda model: model.num_feature(),
+    "linear-learner": lambda model: model[0]["weights"].shape[0],
+    "pca": lambda model: model["v"].shape[0],
+    "randomcutforest": lambda model: model[0]["low"].shape[1],
+    "xgboost": lambda model: model.num_features(),
+}
 #: Libraries whose package has another name.
 _PACKAGES = {"sklearn": "scikit-learn"}
 
@@ -73,3 +87,13 @@ def predict(name: str, model: Any, features: Any) -> dict[str, Any]:
     """
     found: dict[str, Any] = module_of(name).predict(model, features)
     return found
+
+
+def width(name: str, model: Any) -> int:
+    """Return the number of features that a model was trained with.
+
+    Args:
+        name: The algorithm.
+        model: What :func:`load_model` returned.
+    """
+    return int(_WIDTHS[name](model))

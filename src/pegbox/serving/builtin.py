@@ -55,6 +55,7 @@ class Algorithm:
         self._model_dir = model_dir
         self._accept = default_accept or _ACCEPTS.get(name, formats.JSON)
         self._model: Any = None
+        self._width = 0
         self._is_classifier = False
 
     def load(self) -> None:
@@ -74,6 +75,7 @@ class Algorithm:
             if self._name not in ("xgboost", "lightgbm"):
                 raise
             self._model = models.load(self._model_dir, "")
+        self._width = registry.width(self._name, self._model)
         if self._name == "lightgbm":
             objective = str(self._model.dump_model(num_iteration=1).get("objective", ""))
             self._is_classifier = objective.startswith(("binary", "multiclass", "cross_entropy"))
@@ -87,18 +89,37 @@ class Algorithm:
         accept = request.headers.get("accept", "").strip()
         if not accept or accept == formats.ANY:
             accept = self._accept
-        kind = formats.plain(accept.partition(",")[0])
-        kind = formats.JSON if kind == formats.ANY else kind
-        if kind not in _WRITABLE:
-            raise Refused(406, f"Accept {accept!r} is not given; use one of {', '.join(_WRITABLE)}")
-        features = read(request.body, request.headers.get("content-type") or formats.CSV)
+        kind, verbose = self._chosen(accept)
+        features = self._fitting(read(request.body, request.headers.get("content-type") or formats.CSV))
         try:
             columns = self._registry.predict(self._name, self._model, features)
         except Exception as error:
             if isinstance(error, ValueError) or type(error).__name__ in ("XGBoostError", "LightGBMError"):
                 raise Refused(400, f"the features do not fit the model: {str(error)[:300]}") from None
             raise
-        return Answer(200, kind, self._written(columns, kind, "verbose" in accept))
+        return Answer(200, kind, self._written(columns, kind, verbose))
+
+    def _chosen(self, accept: str) -> tuple[str, bool]:
+        """Return the type of the answer, the first of those asked for that is given, and whether all fields are wanted."""
+        for choice in formats.choices(accept):
+            kind = formats.plain(choice)
+            kind = self._accept if kind == formats.ANY else kind
+            if kind in _WRITABLE:
+                return kind, "verbose" in choice
+        raise Refused(406, f"Accept {accept!r} is not given; use one of {', '.join(_WRITABLE)}")
+
+    def _fitting(self, features: Any) -> Any:
+        """Return rows as wide as the model: sparse ones end at the last column that occurs in them."""
+        count, width = features.shape
+        if not count:
+            raise Refused(400, "the body has no rows")
+        if hasattr(features, "tocsr") and width < self._width:
+            features.resize((count, self._width))
+        elif width != self._width and self._name != "xgboost":
+            raise Refused(
+                400, f"the rows have {width} features, and the model was trained with {self._width}"
+            )
+        return features
 
     def _written(self, columns: dict[str, Any], kind: str, verbose: bool) -> bytes:
         if not verbose:
@@ -155,7 +176,8 @@ def read(body: bytes, content_type: str) -> Any:
     except formats.BadContent as error:
         raise Refused(400, str(error)) from None
     except (ValueError, TypeError, KeyError, AttributeError, IndexError, RecursionError) as error:
-        raise Refused(400, f"the body is no {kind}: {type(error).__name__}: {str(error)[:200]}") from None
+        words = f"{'' if isinstance(error, ValueError) else type(error).__name__ + ': '}{str(error)[:200]}"
+        raise Refused(400, f"the body is no {kind}: {words}") from None
     return _numbers(features)
 
 
@@ -180,7 +202,7 @@ def _from_json(body: bytes, kind: str) -> Any:
         rows = formats.json_lines(body)
     else:
         value = json.loads(body)
-        rows = value["instances"] if isinstance(value, dict) else value
+        rows = value.get("instances") if isinstance(value, dict) else value
         if not isinstance(rows, list):
             raise ValueError('it is not {"instances": [{"features": [...]}, ...]}')
         if rows and not isinstance(rows[0], (dict, list)):

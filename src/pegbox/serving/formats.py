@@ -247,14 +247,15 @@ def encode(value: Any, accept: str) -> tuple[bytes, str]:
     Raises:
         UnsupportedFormat: None is known.
     """
-    for choice in _choices(accept):
+    for choice in choices(accept):
         kind = plain(choice)
         if kind in _WRITERS:
             return _WRITERS[kind](value), kind
     raise UnsupportedFormat("Accept", accept, tuple(_WRITERS), "output_fn")
 
 
-def _choices(accept: str) -> list[str]:
+def choices(accept: str) -> list[str]:
+    """Return the types of an ``Accept`` header with their parameters, those with more weight first."""
     if "," not in accept:
         return [accept]
     weighted = []

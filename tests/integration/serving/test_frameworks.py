@@ -247,6 +247,19 @@ def test_a_built_in_algorithm(serve: Any, folder: Path) -> None:
         "closest_cluster": [1.0],
         "distance_to_cluster": [0.0],
     }
+    sparse = json.dumps({"data": {"features": {"keys": [0], "values": [3]}}}).encode()
+    for body, content_type in ((b"1 0:3\n", "text/libsvm"), (sparse, "application/jsonlines")):
+        answer = ask(path, body, content_type, "image/png, text/csv;q=0.1, application/json;q=0.5")
+        assert answer[2] == "application/json"
+        assert json.loads(answer[1])["predictions"] == [{"closest_cluster": 0, "distance_to_cluster": 3.0}]
+    for body, content_type, words in (
+        (b"1,2,3", "text/csv", b"the rows have 3 features, and the model was trained with 2"),
+        (b"1 2:1", "text/libsvm", b"the rows have 3 features, and the model was trained with 2"),
+        (b'{"instances": []}', "application/json", b"the body has no rows"),
+        (b"{}", "application/json", b'it is not {"instances": '),
+    ):
+        status, told, _ = ask(path, body, content_type)
+        assert (status, words in told) == (400, True), told
     assert ask(path, b"<x/>", "text/xml")[0] == 415
     assert ask(path, b"3,4", "text/csv", "image/png")[0] == 406
     for body, content_type in (
@@ -290,3 +303,4 @@ def test_every_algorithm_can_be_served() -> None:
         module = registry.module_of(name)
         assert callable(module.load_model)
         assert callable(module.predict)
+    assert set(registry._WIDTHS) == set(registry.NAMES)
