@@ -198,6 +198,7 @@ def _numbers(features: Any) -> Any:
 
 
 def _from_json(body: bytes, kind: str) -> Any:
+    rows: Any = None
     if kind == formats.JSON_LINES:
         rows = formats.json_lines(body)
     else:
