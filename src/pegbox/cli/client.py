@@ -146,7 +146,7 @@ def _refusal(status: int, code: str | None, data: bytes) -> ApiError:
         told = {}
     told = told if isinstance(told, dict) else {}
     words = str(told.get("message") or told.get("Message") or data[:2000].decode("utf-8", "replace"))
-    if told.get("OriginalMessage"):
+    if told.get("OriginalMessage") and str(told["OriginalMessage"]) not in words:
         words = f"{words} (the model answered {told.get('OriginalStatusCode')}: {told['OriginalMessage']})"
     name = (code or str(told.get("__type", f"HTTP {status}"))).partition(":")[0].rpartition("#")[2]
     return ApiError(words, code=name, status=status)

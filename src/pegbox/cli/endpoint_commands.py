@@ -75,7 +75,7 @@ def deploy(name: str, endpoint: str | None, instances: int, wait: bool, as_json:
             }
         )
     if wait and status != "InService":
-        _print_end_of_log(client, endpoint)
+        _print_end_of_log(client, endpoint, str(described.get("FailureReason")))
         raise PegboxError(
             f"{endpoint} is {status}: {described.get('FailureReason')}. 'pegbox logs {endpoint} --endpoint' has its whole log; "
             f"'pegbox delete-endpoint {endpoint}' takes it away"
@@ -340,13 +340,14 @@ def _wait(client: Client, endpoint: str, quiet: bool) -> dict[str, Any]:
         ) from None
 
 
-def _print_end_of_log(client: Client, endpoint: str) -> None:
+def _print_end_of_log(client: Client, endpoint: str, reason: str) -> None:
+    """Print the last lines of a failed endpoint's log, unless its failure ends with them."""
     try:
         lines = deque(_log_lines(client, endpoint), maxlen=SHOWN_LINES)
     except ApiError:
         # An endpoint without a log: the reason alone has to do.
         return
-    for line in lines:
+    for line in lines if lines and lines[-1] not in reason else ():
         print(f"  {line}", file=sys.stderr)
 
 

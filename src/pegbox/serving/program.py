@@ -155,7 +155,13 @@ def _answering(handle: Callable[[Request], Answer]) -> Callable[[Request], Answe
 
 
 def _log(error: BaseException) -> None:
-    """Write a short traceback: the last places of the user's code and of what it called, not those of this package."""
+    """Write a short traceback: the last places of the user's code and of what it called, not those of this package.
+
+    What this package finds wrong with a request has no such places.
+    """
+    if type(error).__module__.startswith(f"{__package__}."):
+        print(_words(error), flush=True)
+        return
     whole = traceback.TracebackException.from_exception(error)
     chain: list[traceback.TracebackException | None] = [whole]
     while chain:
