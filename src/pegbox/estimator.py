@@ -403,10 +403,11 @@ class Framework(EstimatorBase):
         """
         model_data = self.model_data
         kwargs.setdefault("enable_network_isolation", self.enable_network_isolation())
+        chosen = kwargs.get("name") is not None
         kwargs.setdefault("name", self._current_job_name)
         kwargs.setdefault("container_log_level", self.container_log_level)
         kwargs["env"] = self._serving_environment(kwargs.get("env"))
-        return self._model_class()(
+        model = self._model_class()(
             model_data,
             role=role or self.role,
             image_uri=image_uri or self._serving_image(),
@@ -419,6 +420,8 @@ class Framework(EstimatorBase):
             **self._serving_code(entry_point, source_dir, dependencies),
             **kwargs,
         )
+        model._name_is_made_up = not chosen
+        return model
 
     def _serving_code(
         self, entry_point: str | None, source_dir: str | None, dependencies: Any

@@ -315,6 +315,7 @@ class Model:
             "kms_key": kms_key,
             "data_capture_config_dict": _request_of(data_capture_config),
         }
+        _check_config("async_inference_config", async_inference_config, "AsyncInferenceConfig")
         announce_target(session)
         name = self.name
         self._create_sagemaker_model(instance_type, accelerator_type, tags)
@@ -541,14 +542,16 @@ def _is_address(text: Any) -> bool:
 
 def _request_of(data_capture_config: Any) -> dict[str, Any] | None:
     """What a request says of data capture."""
+    _check_config("data_capture_config", data_capture_config, "DataCaptureConfig")
     if not data_capture_config:
         return None
-    if not hasattr(data_capture_config, "_to_request_dict"):
-        raise ValueError(
-            f"data_capture_config={data_capture_config!r} must be a DataCaptureConfig of pegbox.model_monitor"
-        )
     request: dict[str, Any] = data_capture_config._to_request_dict()
     return request
+
+
+def _check_config(name: str, value: Any, kind: str) -> None:
+    if value and not hasattr(value, "_to_request_dict"):
+        raise ValueError(f"{name}={value!r} must be a {kind} object")
 
 
 def _check_text(name: str, value: Any, remedy: str) -> None:

@@ -449,6 +449,11 @@ def test_a_made_up_model_name_gives_way(serving: FakeService, script: Path) -> N
     assert serving.sent("CreateEndpointConfig")[0]["ProductionVariants"][0]["ModelName"] == name
     with pytest.raises(ValueError, match="it differs in PrimaryContainer"):
         estimator.deploy(endpoint_name="f", model_name=JOB)
+    framework = SKLearn(str(script))
+    framework._current_job_name = JOB
+    trained(framework).create_model().deploy(endpoint_name="g", wait=False)
+    with pytest.raises(ValueError, match="it differs in PrimaryContainer"):
+        framework.create_model(name=JOB).deploy(endpoint_name="h", wait=False)
 
 
 def test_a_deployment_that_is_refused_leaves_nothing_with_the_time_in_its_name(serving: FakeService) -> None:
@@ -461,8 +466,12 @@ def test_a_deployment_that_is_refused_leaves_nothing_with_the_time_in_its_name(s
     assert model.name is None
     with pytest.raises(Exception, match="only 4 machines"):
         Model(MODEL, "i", name="m").deploy(9)
-    with pytest.raises(ValueError, match="must be a DataCaptureConfig"):
-        Model(MODEL, "i").deploy(data_capture_config={"EnableCapture": True})
+    for argument, kind in (
+        ("data_capture_config", "DataCaptureConfig"),
+        ("async_inference_config", "AsyncInf"),
+    ):
+        with pytest.raises(ValueError, match=f"must be a {kind}"):
+            Model(MODEL, "i").deploy(**{argument: {"EnableCapture": True}})
     assert len(serving.sent("DeleteModel")) == 1
     assert len(serving.sent("CreateModel")) == 2
     del serving.answers["CreateEndpoint"]
