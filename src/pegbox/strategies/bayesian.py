@@ -136,11 +136,11 @@ def _by_model(question: _Question, taken: set[bytes], memory: Memory, fitted: bo
         question.design,
         question.recipe,
     )
-    suggestion, noise = _best_of_model(question, taken, memory, fitted, advice=advice, bold=bold)
+    suggestion = _best_of_model(question, taken, memory, fitted, advice=advice, bold=bold)
     if not fitted or question.seed[1] % EVERY:
         return suggestion
     gain = suggestion.details.get("expected_improvement", math.inf)
-    if not exhausted(gain, noise, question.evidence.y, question.design):
+    if not exhausted(gain, question.evidence.y, question.design):
         return suggestion
     return _away(question, taken, memory, bold) or suggestion
 
@@ -156,7 +156,7 @@ def _away(question: _Question, taken: set[bytes], memory: Memory, bold: bool) ->
     if len(part.y) >= FEWEST:
         narrowed = replace(question, evidence=part)
         try:
-            best, _ = _best_of_model(narrowed, taken, memory, True, bold=bold, within=region)
+            best = _best_of_model(narrowed, taken, memory, True, bold=bold, within=region)
             return replace(best, reason="exploring")
         except _ERRORS:
             return None
@@ -175,8 +175,8 @@ def _best_of_model(
     advice: Advice | None = None,
     bold: bool = False,
     within: Elsewhere | None = None,
-) -> tuple[Suggestion, float]:
-    """The best new candidate of one model, and the noise variance that the model was fitted with."""
+) -> Suggestion:
+    """The best new candidate of one model."""
     space, recipe = question.space, question.recipe
     layout = Layout(space.encoding.categorical)
     model = learn(
@@ -190,7 +190,6 @@ def _best_of_model(
         bold=bold,
         within=within,
     )
-    noise = model.posteriors[0].kernel.noise
     good = model.X[np.argsort(model.mean, kind="stable")[: max(3, min(8, len(model.X) // 3))]]
     search = Search(space.encoding, recipe, generator(question.seed, _SEARCH))
     Z, score = search.maximise(model.ensemble, good)
@@ -198,8 +197,8 @@ def _best_of_model(
     for avoid, digits in ((near, _NEAR_DIGITS), (taken, 9)):
         for row, value in zip(Z, score, strict=True):
             if fingerprint(row, digits) not in avoid:
-                return _explain(question, model, row, float(value)), noise
-    return _random(question, taken), noise
+                return _explain(question, model, row, float(value))
+    return _random(question, taken)
 
 
 def _explain(question: _Question, model: Model, row: Floats, score: float) -> Suggestion:

@@ -6,15 +6,14 @@ symbol      meaning                                                             
 x*          the best observed point                                                     (d,)
 j           one column, drawn by lot                                                    ()
 gain        expected improvement of the best candidate, raw units                       ()
-spread      median of the initial design minus the best value, raw units                ()
+spread      lower quartile of the initial design minus the best value, raw units        ()
 ==========  ==========================================================================  ==========
 
 Where one parameter decides the basin, a model polishes a poor basin for ever: its values crowd together there, and what
 differs between worse basins is small beside what it believes of the good one. So while gain < 0.3 % of spread, every
 third suggestion is the best candidate of another model, conditioned only on the observations whose column j is away
 from that of x*, among candidates that are away from it as well, too. It starts from the best point of another basin and
-improves on that one, unimpressed by x*. A fit with much noise is excepted: there a small gain does not say that the
-basin is exhausted.
+improves on that one, unimpressed by x*.
 """
 
 from __future__ import annotations
@@ -34,7 +33,6 @@ EVERY = 3
 #: With fewer observations away from x* a draw by lot is as good as a model.
 FEWEST = 4
 _NEGLIGIBLE = 0.003
-_NOISY = 0.02
 _SMALL = 12
 _GAP = 0.2
 _OUTSIDE = -1e6
@@ -89,9 +87,12 @@ def somewhere_else(encoding: Encoding, best: Floats, rng: np.random.Generator) -
     return Elsewhere(column, float(best[column]), 0.0 if small else _GAP)
 
 
-def exhausted(gain: float, noise: float, y: Floats, design: int) -> bool:
-    """Whether a model with fitted ``noise`` variance expects next to nothing any more, after values ``y`` (n,)."""
-    if len(y) <= design or noise > _NOISY:
+def exhausted(gain: float, y: Floats, design: int) -> bool:
+    """Whether a model that expects an improvement of ``gain`` expects next to nothing, after values ``y`` (n,).
+
+    Never before the model had as many trials as the ``design``.
+    """
+    if len(y) < 2 * design:
         return False
     half = 0.5 * y  # the difference of the largest doubles stays finite
-    return 0.5 * gain <= _NEGLIGIBLE * (float(np.median(half[:design])) - float(half.min()))
+    return 0.5 * gain <= _NEGLIGIBLE * float(np.quantile(half[:design], 0.25) - half.min())

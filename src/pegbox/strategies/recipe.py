@@ -52,7 +52,7 @@ class Recipe:
     local: int = 512
     elite: int = 5
     ascent_iterations: int = 20
-    several: int = 7
+    several: int = 5
     many: int = 10
     most: int = 30
     trend: float = -1.0

@@ -44,9 +44,9 @@ def test_what_counts_is_rank_and_order_of_completion_only() -> None:
 
 
 def test_the_number_of_columns_may_decide() -> None:
-    """Below 7 columns and from 30 on none is bold, from 10 on all are; without numbers there is nothing to be bold about."""
+    """Below 5 columns and from 30 on none is bold, from 10 on all are; without numbers there is nothing to be bold about."""
     y, numbers = run_of(False)
-    for columns, answer in ((2, False), (6, False), (10, True), (29, True), (30, False), (50, False)):
+    for columns, answer in ((2, False), (4, False), (10, True), (29, True), (30, False), (50, False)):
         kinds = np.zeros(columns, dtype=bool)
         assert {is_bold(k, y, numbers, kinds, 6, DEFAULT) for k in range(8)} == {answer}
     assert not any(is_bold(k, y, numbers, np.ones(7, dtype=bool), 6, DEFAULT) for k in range(8))

@@ -15,15 +15,14 @@ from pegbox.strategies.evidence import gather
 
 
 def test_a_basin_is_exhausted_by_what_the_design_spans() -> None:
-    """A tiny gain counts, a real one, a noisy fit or a run without model do not, whatever the units."""
-    y = np.array([90.0, 100.0, 50.0, 95.0, 41.0, 41.1])
+    """A tiny gain counts, a real one or one soon after the design does not, whatever the units."""
+    y = np.array([90.0, 100.0, 50.0, 95.0, 41.0, 41.1, 42.0, 41.2])
     for unit in (1e-300, 1.0, 1e300):
-        assert exhausted(unit * 0.1, 1e-3, unit * y, 4)
-        assert not exhausted(unit * 1.0, 1e-3, unit * y, 4)
-        assert not exhausted(unit * 0.1, 0.1, unit * y, 4)
-        assert not exhausted(unit * 0.1, 1e-3, unit * y[:4], 4)
-    assert exhausted(0.0, 1e-3, np.zeros(9), 4)
-    assert exhausted(1e300, 1e-3, np.array([1.7e308, -1.7e308] * 9), 4)
+        assert exhausted(unit * 0.1, unit * y, 4)
+        assert not exhausted(unit * 1.0, unit * y, 4)
+        assert not exhausted(unit * 0.1, unit * y[:7], 4)
+    assert exhausted(0.0, np.zeros(9), 4)
+    assert exhausted(1e300, np.array([1.7e308, 1.7e308, -1.7e308, 1.7e308] * 9), 4)
 
 
 @pytest.mark.parametrize("seed", range(20))
