@@ -45,6 +45,7 @@ _SAME = frozenset(
         "predictor",
         "predictor_async",
         "pytorch",
+        "s3",
         "serializers",
         "session",
         "session_settings",

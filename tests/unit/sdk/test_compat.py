@@ -55,6 +55,7 @@ def run(code: str) -> str:
         "from pegbox.workflow.parameters import ParameterString as ours",
         "from sagemaker.workflow.functions import Join as it; from pegbox.workflow.functions import Join as ours",
         "from sagemaker.content_types import CONTENT_TYPE_CSV as it; ours = 'text/csv'; assert it == ours; it = ours",
+        "from sagemaker.s3 import S3Uploader as it; from pegbox.s3 import S3Uploader as ours",
         "from sagemaker.job import _Job as it; from pegbox._sdk.jobs import _Job as ours",
         "import sagemaker; assert {'PCA', 'Session', 'tuner', 'container_def'} <= set(dir(sagemaker)); it = ours = 0",
         "from sagemaker.session_settings import SessionSettings as it; "

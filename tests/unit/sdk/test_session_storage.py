@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import stat
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 
 from pegbox._sdk.storage import RemoteBuckets, split_s3_uri
+from pegbox.s3 import S3Downloader, S3Uploader, parse_s3_url, s3_path_join
 from pegbox.session import Session
 
 from .conftest import FakeService
@@ -104,3 +106,37 @@ def test_remote_buckets_use_the_client(tmp_path: Path) -> None:
         ("upload_file", (str(tmp_path / "f"), "b", "k")),
         ("download_file", ("b", "k", str(tmp_path / "g"))),
     ]
+
+
+def test_files_by_their_addresses(service: FakeService, tmp_path: Path) -> None:
+    """Up and down again: a folder, a text and bytes, under the names of both versions of the AWS SDK."""
+    source = tmp_path / "data"
+    source.mkdir()
+    (source / "a.csv").write_text("1")
+    place = s3_path_join("s3://", "pegbox-local", "/x/", "y")
+    session = Session()
+    assert S3Uploader.upload(str(source), place, session=session) == place == "s3://pegbox-local/x/y"
+    assert S3Uploader.upload_string_as_file_body("two", f"{place}/b.txt") == f"{place}/b.txt"
+    assert S3Uploader.upload_bytes(io.BytesIO(b"3"), f"{place}/c.bin", sagemaker_session=session)
+    assert sorted(S3Downloader.list(place)) == [f"{place}/{name}" for name in ("a.csv", "b.txt", "c.bin")]
+    assert S3Downloader.read_file(f"{place}/b.txt", session) == "two"
+    assert S3Downloader.read_bytes(f"{place}/c.bin") == b"3"
+    assert len(S3Downloader.download(place, tmp_path / "back")) == 3
+    assert (tmp_path / "back" / "a.csv").read_text() == "1"
+    with pytest.raises(ValueError, match="kms_key is not supported"):
+        S3Downloader.download(place, tmp_path, kms_key="k")
+    with pytest.raises(ValueError, match="two names of one argument"):
+        S3Downloader.list(place, session=session, sagemaker_session=session)
+    assert service.requests == []
+
+
+def test_addresses() -> None:
+    """Bucket and key, and paths of parts."""
+    assert parse_s3_url("s3://b/a/c/") == ("b", "a/c/")
+    assert parse_s3_url("s3://b") == ("b", "")
+    with pytest.raises(ValueError, match="Expecting 's3' scheme, got: x in x://b"):
+        parse_s3_url("x://b")
+    assert s3_path_join("s3://", "b/", "/c", "d/") == "s3://b/c/d"
+    assert s3_path_join("a/", "/b", "") == "a/b"
+    assert s3_path_join("s3://b", "c", with_end_slash=True) == "s3://b/c/"
+    assert s3_path_join("") == ""
