@@ -9,6 +9,7 @@ that agree with the list, and no process may be left.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import random
 import statistics
 import sys
@@ -24,6 +25,8 @@ from pegbox.testing.chaos_work import RETRIES, Work
 from pegbox.testing.lab import Lab
 
 VICTIMS = ("server", "agent", "suggester")
+#: Seconds given to a victim to appear.
+VICTIM_SECONDS = 60.0
 
 
 @dataclass
@@ -92,12 +95,22 @@ class _Run:
         if victim == "server":
             self._kill_server()
         else:
-            found = self.lab.agents() if victim == "agent" else self.lab.suggesters()
-            if found:
-                self.rng.choice(found).kill()
-                self.verdict.kills[victim] += 1
+            self._kill_one(victim)
         if race is not None:
             race.join()
+
+    def _kill_one(self, victim: str) -> None:
+        """Kill an agent or a suggester; after a kill of the server it may take a while until there is one again."""
+        deadline = time.monotonic() + VICTIM_SECONDS
+        while time.monotonic() < deadline:
+            found = self.lab.agents() if victim == "agent" else self.lab.suggesters()
+            with contextlib.suppress(psutil.NoSuchProcess):
+                if found:
+                    self.rng.choice(found).kill()
+                    self.verdict.kills[victim] += 1
+                    return
+            time.sleep(0.02)
+            self.work.top_up()
 
     def _kill_server(self) -> None:
         self.suggesters += self.lab.suggesters()
