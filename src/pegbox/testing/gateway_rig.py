@@ -18,6 +18,7 @@ from typing import Any
 import boto3
 from botocore.config import Config
 
+from pegbox.agent.health import free_port
 from pegbox.wire import sign_request
 
 KEY = "PEGBTESTKEYTESTKEYTE"
@@ -273,13 +274,6 @@ def variant(
         ],
         **options,
     }
-
-
-def free_port() -> int:
-    """Return a port that nobody listens on."""
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
 
 
 def eventually(check: Callable[[], Any], words: str, seconds: float = PATIENCE_SECONDS) -> Any:

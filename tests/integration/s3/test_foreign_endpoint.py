@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import socket
 import subprocess
 import sys
 import tarfile
@@ -19,6 +18,7 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
+from pegbox.agent.health import free_port
 from pegbox.artifacts import ForeignBuckets, LocalArtifacts
 from pegbox.estimator import Estimator
 from pegbox.parameter import ContinuousParameter
@@ -37,9 +37,7 @@ class Moto:
     """A moto server with authentication on, and a user of it."""
 
     def __init__(self) -> None:
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
+        port = free_port()
         self.url = f"http://127.0.0.1:{port}"
         # Making the user takes three calls; whatever comes after them must be signed by somebody known.
         environment = {**os.environ, "INITIAL_NO_AUTH_ACTION_COUNT": "3", "PYTHONWARNINGS": "ignore"}
