@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from datetime import datetime, timezone
 
@@ -62,11 +63,23 @@ def _ask(store: MemoryStore, metric: str, period: int = 60) -> list[tuple[float,
 
 
 def test_invocations_are_shared_by_the_instances_in_service(store: MemoryStore) -> None:
-    """Each invocation counts one through the number of instances that served in its minute."""
+    """Each invocation counts one through the number of instances that served in its minute, on average over the minute."""
     assert _ask(store, "Invocations") == [(6, 1), (2, 1)]
-    assert _ask(store, "InvocationsPerInstance") == [(3, 0.5), (2, 1)]
+    assert _ask(store, "InvocationsPerInstance") == [(4, pytest.approx(2 / 3)), (2, 1)]
     assert _ask(store, "Invocations", period=600) == [(8, 1)]
     assert _ask(store, "ModelLatency") == []
+
+
+def test_instances_that_follow_each_other_count_as_one() -> None:
+    """A minute of updates, each of which replaced the only instance, has one instance in service."""
+    store = MemoryStore()
+    marks = [datetime.fromtimestamp(MINUTE + second, timezone.utc) for second in (-5, 20, 40, 50)]
+    with store.transaction() as work:
+        kept = work.insert_endpoint(endpoint())
+        for ready, drained in itertools.pairwise(marks):
+            facts = {"state": InstanceState.ENDED, "ready_at": ready, "drained_at": drained}
+            work.insert_instance(instance(kept.id, **facts))
+    assert _ask(store, "InvocationsPerInstance")[0] == (6, 1)
 
 
 def test_percentiles_are_refused(store: MemoryStore) -> None:

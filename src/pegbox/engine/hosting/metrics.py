@@ -122,15 +122,25 @@ def listed(
 def _share(item: Figures, instances: Sequence[EndpointInstance]) -> Figures:
     """Return invocations as each instance's part: every one counts 1 / the number of instances in service."""
     first = datetime.fromtimestamp(item.minute, timezone.utc)
-    last = first + timedelta(seconds=60)
-    number = sum(
-        instance.ready_at is not None
-        and instance.ready_at < last
-        and (instance.drained_at or instance.ended_at or last) > first
-        for instance in instances
-    )
-    part = 1 / max(1, number)
+    part = 1 / max(1.0, _in_service(instances, first, first + timedelta(seconds=60)))
     return replace(item, sum=item.sum * part, minimum=part, maximum=part)
+
+
+def _in_service(instances: Sequence[EndpointInstance], first: datetime, last: datetime) -> float:
+    """Return how many instances were in service at a time, on average over when any was; those of an update follow others."""
+    spans = sorted(
+        (max(item.ready_at, first), min(item.drained_at or item.ended_at or last, last))
+        for item in instances
+        if item.ready_at is not None
+    )
+    total = covered = timedelta()
+    until = first
+    for start, end in spans:
+        if end > start:
+            total += end - start
+            covered += max(end - max(start, until), timedelta())
+            until = max(until, end)
+    return total / covered if covered else 0.0
 
 
 def _endpoint_ids(reader: Reader, name: str) -> list[int]:
