@@ -285,23 +285,44 @@ def _listed(value: Any) -> Any:
         return list(value)
     if isinstance(value, bytes):
         return value.decode("utf-8", "replace")
-    raise TypeError(f"a {type(value).__name__} has no JSON form; define output_fn in the script")
+    if hasattr(value, "__next__"):
+        return list(value)
+    raise TypeError(f"{type(value).__name__} has no JSON form; define output_fn in the script")
 
 
 def _to_json(value: Any) -> bytes:
     if hasattr(value, "tolist"):
         value = value.tolist()
-    return json.dumps(value, default=_listed).encode()
+    return _json_text(value).encode()
+
+
+def _json_text(value: Any) -> str:
+    try:
+        return json.dumps(value, default=_listed)
+    except TypeError:
+        return json.dumps(_with_plain_keys(value), default=_listed)
+
+
+def _with_plain_keys(value: Any) -> Any:
+    """Return a value whose dicts have plain keys: NumPy's numbers are none for JSON."""
+    if isinstance(value, dict):
+        return {
+            key.tolist() if hasattr(key, "tolist") else key: _with_plain_keys(item)
+            for key, item in value.items()
+        }
+    if isinstance(value, (list, tuple)):
+        return [_with_plain_keys(item) for item in value]
+    return value
 
 
 def _rows(value: Any) -> list[Any]:
-    if not isinstance(value, (list, tuple, str, bytes, dict)) and not isinstance(value, (int, float)):
+    if value is not None and not isinstance(value, (list, tuple, str, bytes, dict, int, float)):
         value = value.values.tolist() if hasattr(value, "columns") else _listed(value)
     return list(value) if isinstance(value, (list, tuple)) else [value]
 
 
 def _to_json_lines(value: Any) -> bytes:
-    return "".join(json.dumps(row, default=_listed) + "\n" for row in _rows(value)).encode()
+    return "".join(_json_text(row) + "\n" for row in _rows(value)).encode()
 
 
 def _to_csv(value: Any) -> bytes:
@@ -314,7 +335,9 @@ def _to_csv(value: Any) -> bytes:
 
 
 def _cell(value: Any) -> str:
-    text = str(value)
+    if isinstance(value, bytes):
+        value = value.decode("utf-8", "replace")
+    text = "" if value is None else str(value)
     if isinstance(value, str) and any(mark in text for mark in ',"\n\r'):
         return '"' + text.replace('"', '""') + '"'
     return text
@@ -327,6 +350,10 @@ def _to_npy(value: Any) -> bytes:
         value = value.detach().cpu().numpy()
     array = numpy.asarray(value)
     if array.dtype == object:
+        if not array.ndim:
+            raise TypeError(
+                f"{type(value).__name__} has no NPY form; ask for JSON, or define output_fn in the script"
+            )
         array = array.astype(str)
     numpy.save(stream, array, allow_pickle=False)
     return stream.getvalue()

@@ -141,6 +141,32 @@ def test_errors_are_told_whole(run: Callable[..., RunningServer]) -> None:
     assert [row["text"] for row in answer] == ["a\u2028b", "c\x85d", "e"]
 
 
+def test_predictions_of_unusual_kinds(run: Callable[..., RunningServer]) -> None:
+    """NumPy's numbers as keys, iterators, bytes and nothing at all have a form, or are refused by their kind."""
+    script = (
+        "import numpy as np\n"
+        "ANSWERS = {'keys': {np.int64(1): np.float32(2)}, 'bytes': b'raw', 'none': None, 'table': [[None, 'a,b'], [b'x', 1]]}\n"
+        "def model_fn(d):\n    return ANSWERS\n"
+        "def predict_fn(data, m):\n    return (n for n in range(2)) if data == 'iterator' else m[data]\n"
+    )
+    server = run({"code/inference.py": script})
+    for word, accept, body in (
+        ("keys", "application/json", b'{"1": 2.0}'),
+        ("keys", "application/jsonlines", b'{"1": 2.0}\n'),
+        ("iterator", "application/json", b"[0, 1]"),
+        ("iterator", "text/csv", b"0\n1\n"),
+        ("bytes", "text/csv", b"raw\n"),
+        ("none", "text/csv", b"\n"),
+        ("none", "application/json", b"null"),
+        ("table", "text/csv", b',"a,b"\nx,1\n'),
+    ):
+        assert ask(server.path, json.dumps(word).encode(), "application/json", accept)[:2] == (200, body), (
+            word
+        )
+    status, body, _ = ask(server.path, b'"keys"', "application/json", "application/x-npy")
+    assert (status, b"dict has no NPY form" in body) == (500, True)
+
+
 def test_ping_while_predicting(run: Callable[..., RunningServer], tmp_path: Path) -> None:
     """While a prediction computes, /ping is answered and further requests wait for their turn and get it."""
     server = run()
