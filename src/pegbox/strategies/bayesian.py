@@ -1,8 +1,9 @@
 """The Bayesian strategy: a pure function from what was observed to what to try next.
 
-The order of business for one suggestion: best values of parents, then the initial design, then the model. Below the
-model lies a ladder, each rung recorded as a warning: the fitted ensemble; the same with hyperparameters from the
-prior and without advice of parents; a random draw. Parents that break the numerics are left out. Bad luck never raises.
+The order of business for one suggestion: best values of parents, then the initial design unless parents prove right,
+then the model. Below the model lies a ladder, each rung recorded as a warning: the fitted ensemble; the same with
+hyperparameters from the prior and without advice of parents; a random draw. Parents that break the numerics are left
+out. Bad luck never raises.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from pegbox.strategies.recipe import DEFAULT, Recipe
 from pegbox.strategies.records import Observation, ParentHistory, Suggestion
 from pegbox.strategies.seeds import generator
 from pegbox.surrogate.kernel import Layout
+from pegbox.surrogate.transforms import TRANSFORMS
 from pegbox.transfer.prior import Advice
 
 Floats = npt.NDArray[np.float64]
@@ -59,6 +61,25 @@ class _Question:
     @property
     def tried(self) -> Floats:
         return self.evidence.points
+
+    @property
+    def trusts_parents(self) -> bool:
+        """Whether parents say enough about the child for its model to go without the rest of the initial design."""
+        known, advice = self.evidence, None if self.inherited is None else self.inherited.advice
+        if advice is None or len(known.y) < _FEWEST:
+            return False
+        t = TRANSFORMS[self.recipe.members[0].transform](known.y)
+        try:
+            return advice.is_trusted(known.X, t, Layout(self.space.encoding.categorical))
+        except _ERRORS:  # the model will say so
+            return False
+
+    def is_bold(self, advice: Advice | None) -> bool:
+        """Whether the bounds are searched boldly; advice of parents knows better than a rule for unknown jobs."""
+        categorical = self.space.encoding.categorical
+        if advice is not None:
+            return bool(self.recipe.fixed_attitude(len(categorical)))
+        return is_bold(self.seed[1], self.own.y, self.own.numbers, categorical, self.design, self.recipe)
 
 
 def suggest_bayesian(
@@ -109,7 +130,8 @@ def _suggest_one(question: _Question, memory: Memory) -> Suggestion:
         start = None if question.inherited is None else question.inherited.next_start(question.own.points)
         if start is not None:
             return Suggestion(space.decode(start), "from a parent")
-        if len(question.tried) < question.design or len(evidence.y) < _FEWEST:
+        early = len(question.tried) < question.design and not question.trusts_parents
+        if early or len(evidence.y) < _FEWEST:
             for row in initial_design(space, question.seed[0]):
                 if fingerprint(row) not in taken:
                     return Suggestion(space.decode(row), "initial design")
@@ -128,14 +150,7 @@ def _suggest_one(question: _Question, memory: Memory) -> Suggestion:
 def _by_model(question: _Question, taken: set[bytes], memory: Memory, fitted: bool) -> Suggestion:
     """The best candidate of the model of all evidence, or now and then, when that one promises nothing, of another."""
     advice = question.inherited.advice if fitted and question.inherited is not None else None
-    bold = fitted and is_bold(
-        question.seed[1],
-        question.own.y,
-        question.own.numbers,
-        question.space.encoding.categorical,
-        question.design,
-        question.recipe,
-    )
+    bold = fitted and question.is_bold(advice)
     suggestion = _best_of_model(question, taken, memory, fitted, advice=advice, bold=bold)
     if not fitted or question.seed[1] % EVERY:
         return suggestion

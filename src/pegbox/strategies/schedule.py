@@ -19,7 +19,7 @@ from pegbox.surrogate.fit import Prior, default_prior, fit
 from pegbox.surrogate.kernel import Layout
 from pegbox.surrogate.subset import representative
 from pegbox.surrogate.transforms import TRANSFORMS
-from pegbox.transfer.prior import Advice, less_to_explain
+from pegbox.transfer.prior import Advice, own_prior
 
 Floats = npt.NDArray[np.float64]
 
@@ -67,7 +67,7 @@ def hyperparameters(
         believed = prior
         if advice is not None:
             t, granted = advice.residuals(X[:size], t, layout)
-            believed = less_to_explain(prior, granted)
+            believed = own_prior(prior, granted)
         return fit(X[rows], t[rows], layout, believed, starts, iterations)[0]
 
     def remember(size: int, kind: bytes, compute: Callable[[], Floats]) -> Floats:

@@ -8,6 +8,7 @@ c_k         share of expert k in the advice; they sum to 1                      
 p           advice: sum of c_k p_k                                                      (m,)
 rho, v      correlation of child and advice, and the child's unit (see ``agreement``)   ()
 r           v t - w p at the observations: what the child's own model has to explain  (n,)
+theta_k     the fitted hyperparameters of expert k (see ``surrogate.kernel``)           (d + e + 5,)
 ==========  ==========================================================================  ==========
 
     f(z) = w p(z) + g(z),   w = rho h / (h + n),   g a Gaussian process conditioned on r
@@ -16,6 +17,13 @@ so advice decides where the child knows nothing and its own observations decide 
 of Golovin et al., "Google Vizier", 2017, section 3.3, with a weight that is learnt). Several experts are averaged by the
 precision that each would have alone, rho_k / (1 - rho_k^2), as independent witnesses. The weight w fades as the child
 learns: the details of a parent are not those of the child, and a likelihood over the whole space forgives it that.
+
+What outlives the advice is which parameters matter: the hyperparameters of g are expected at
+
+    (1 - rho) theta_0 + rho sum of c_k theta_k
+
+in the entries of length scales and categories, theta_0 the usual expectation. A child looks mostly at good points and
+would need many of them to find out by itself.
 """
 
 from __future__ import annotations
@@ -37,6 +45,8 @@ Floats = npt.NDArray[np.float64]
 
 #: Advice that is granted less than this is not worth its time.
 LEAST = 0.05
+#: Correlation from which on a child asks its model at once, without the rest of an initial design.
+TRUSTED = 0.4
 #: h: after so many observations, or as many as there are columns, advice has half its weight.
 HALF = 4
 
@@ -50,12 +60,14 @@ class PriorMean:
         shares: c_k, summing to 1 (k,).
         weight: w, how much of the advice is believed.
         unit: v.
+        rho: The correlation of child and advice that is expected, in [0, 1).
     """
 
     experts: tuple[Expert, ...]
     shares: tuple[float, ...]
     weight: float
     unit: float
+    rho: float
 
     def value(self, Z: Floats) -> Floats:
         """w p (m,) at codes ``Z`` (m, d)."""
@@ -94,14 +106,19 @@ def prior_mean(experts: Sequence[Expert], X: Floats, t: Floats, layout: Layout) 
         tuple(float(shares[k]) for k in kept),
         together.rho * half / (half + len(t)),
         together.unit,
+        together.rho,
     )
 
 
-def less_to_explain(prior: Prior, granted: PriorMean | None) -> Prior:
-    """The hyperparameters' prior for r: of the child's variance 1 - w^2 is left."""
+def own_prior(prior: Prior, granted: PriorMean | None) -> Prior:
+    """The hyperparameters' prior for r: 1 - w^2 of the child's variance is left, and parents tell what matters."""
     if granted is None:
         return prior
     mean = prior.mean.copy()
+    matters = [*range(len(mean) - 5), -3, -2]  # length scales, and how categories act
+    mean[matters] *= 1.0 - granted.rho
+    for expert, share in zip(granted.experts, granted.shares, strict=True):
+        mean[matters] += granted.rho * share * expert.posterior.kernel.theta[matters]
     mean[-4] += math.log(1.0 - granted.weight**2)
     return replace(prior, mean=mean)
 
@@ -152,6 +169,11 @@ class Advice:
 
     experts: tuple[Expert, ...]
     tag: bytes
+
+    def is_trusted(self, X: Floats, t: Floats, layout: Layout) -> bool:
+        """Whether observations ``X`` (n, d), ``t`` (n,) agree so well that the advice replaces an initial design."""
+        granted = prior_mean(self.experts, X, t, layout)
+        return granted is not None and granted.rho >= TRUSTED
 
     def residuals(self, X: Floats, t: Floats, layout: Layout) -> tuple[Floats, PriorMean | None]:
         """r (n,) of observations ``X`` (n, d), ``t`` (n,), and what was granted; ``t`` itself where nothing was."""

@@ -64,6 +64,28 @@ def test_parents_take_every_other_of_the_first_turns() -> None:
     assert told[1].reason == "initial design"
 
 
+def test_parents_that_prove_right_replace_the_design() -> None:
+    """Trials after the parents' points are the model's; beside parents that mislead, the initial design goes on."""
+    wide = Space([*SPACE.parameters, *(ContinuousRange(f"w{j}", 0.0, 1.0) for j in range(4))])
+
+    def trials(sign: float) -> tuple[Observation, ...]:
+        drawn = suggest("Random", wide, (), (), 40, (5, 0), maximize=False)
+        return tuple(Observation(k, one.values, sign * _loss(one.values)) for k, one in enumerate(drawn))
+
+    def reasons(sign: float) -> list[str]:
+        history: list[Observation] = []
+        told = []
+        for k in range(8):
+            parents = [ParentHistory("p", wide, trials(sign))]
+            one = suggest("Bayesian", wide, history, (), 1, (1, k), maximize=False, parents=parents)[0]
+            told.append(one.reason)
+            history.append(Observation(k, one.values, _loss(one.values)))
+        return told
+
+    assert reasons(1.0).count("initial design") == 1
+    assert reasons(-1.0).count("initial design") >= 3
+
+
 def test_a_late_child_gets_no_first_points() -> None:
     """A child that is beyond its first trials asks its model, whether or not a parent's point was among them."""
     one = suggest("Bayesian", SPACE, _trials(10, 3), (), 1, (1, 10), maximize=False, parents=[_parent()])[0]

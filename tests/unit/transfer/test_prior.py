@@ -15,7 +15,7 @@ from pegbox.transfer.agreement import UNTRIED, judge
 from pegbox.transfer.coordinates import coordinates
 from pegbox.transfer.expert import Expert, consult
 from pegbox.transfer.identity import measures_the_same
-from pegbox.transfer.prior import Advice, AdvisedPosterior, less_to_explain, prior_mean
+from pegbox.transfer.prior import Advice, AdvisedPosterior, own_prior, prior_mean
 from pegbox.transfer.starts import CLOSE, first_points
 
 Floats = npt.NDArray[np.float64]
@@ -175,16 +175,55 @@ def test_advised_posterior() -> None:
 
 
 def test_less_is_left_to_explain() -> None:
-    """What advice explains is taken from the expected variance of the child's own model, and only from that."""
+    """What advice explains is taken from the expected variance of the child's own model."""
     X = _points(6, 3)
     prior = default_prior(LAYOUT)
     granted = prior_mean([_expert()], X, half_rank(_task(X)), LAYOUT)
-    changed = less_to_explain(prior, granted).mean - prior.mean
-    place = len(changed) - 4
-    assert np.nonzero(changed)[0].tolist() == [place]
-    assert changed[place] < 0
-    assert Kernel(LAYOUT, prior.mean + changed).variance < Kernel(LAYOUT, prior.mean).variance
-    assert less_to_explain(prior, None) is prior
+    changed = own_prior(prior, granted)
+    assert Kernel(LAYOUT, changed.mean).variance < Kernel(LAYOUT, prior.mean).variance
+    assert own_prior(prior, None) is prior
+
+
+def test_parents_tell_which_parameters_matter() -> None:
+    """Length scales and category weights are expected between the usual and the parents', noise and trend as usual."""
+    X = _points(12, 3)
+    Y = _points(60, 1)
+    expert = consult(Y, (Y[:, 0] - 0.3) ** 2, WHERE)
+    assert expert is not None
+    prior = default_prior(LAYOUT)
+    granted = prior_mean([expert], X, half_rank((X[:, 0] - 0.35) ** 2), LAYOUT)
+    assert granted is not None
+    changed, theta = own_prior(prior, granted).mean, expert.posterior.kernel.theta
+    matters = [0, 1, 2, 5, 6]
+    expected = (1.0 - granted.rho) * prior.mean + granted.rho * theta
+    assert changed[matters] == pytest.approx(expected[matters])
+    assert changed[1] - changed[0] > prior.mean[1] - prior.mean[0]
+    assert changed[[3, 7]].tolist() == prior.mean[[3, 7]].tolist()
+
+
+def test_columns_of_parents_alone_do_not_matter() -> None:
+    """Of a parent with further columns, the child takes the entries of its own."""
+    X, Y = _points(12, 3), np.hstack([_points(60, 1), np.random.default_rng(3).random((60, 1))])
+    expert = consult(Y, _task(Y), PINNED)
+    assert expert is not None
+    prior = default_prior(LAYOUT)
+    granted = prior_mean([expert], X, half_rank(_task(X)), LAYOUT)
+    assert granted is not None
+    changed, theta = own_prior(prior, granted).mean, expert.posterior.kernel.theta
+    assert len(theta) == len(changed) + 1
+    assert changed[:3] == pytest.approx((1.0 - granted.rho) * prior.mean[:3] + granted.rho * theta[:3])
+    assert changed[-3:-1] == pytest.approx(
+        (1.0 - granted.rho) * prior.mean[-3:-1] + granted.rho * theta[-3:-1]
+    )
+
+
+def test_trust_is_earned() -> None:
+    """After three observations a related expert replaces the rest of a design, one with good and bad exchanged does not."""
+    X = _points(3, 7)
+    t = half_rank(_task(X))
+    assert Advice((_expert(shift=0.05),), b"").is_trusted(X, t, LAYOUT)
+    assert not Advice((_expert(sign=-1.0),), b"").is_trusted(X, t, LAYOUT)
+    assert not Advice((), b"").is_trusted(X, t, LAYOUT)
 
 
 def test_first_points_take_turns_and_keep_apart() -> None:
