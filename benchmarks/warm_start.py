@@ -203,13 +203,15 @@ def run(name: str, runs: Runs, task: str) -> np.ndarray:
     return OTHERS[name](runs, task) if name in OTHERS else runs.child(task, MODES[name](runs, task))
 
 
-def collect(seeds: int, tasks: int, families: Sequence[str]) -> dict[str, dict[str, np.ndarray]]:
+def collect(
+    seeds: int, tasks: int, families: Sequence[str], ways: Sequence[str]
+) -> dict[str, dict[str, np.ndarray]]:
     """Regret curves (tasks, seeds, evaluations) of each way and family."""
     found: dict[str, dict[str, np.ndarray]] = {}
     for family in families:
         start = time.monotonic()
         every = [Runs(family, seed) for seed in range(seeds)]
-        for name in (*MODES, *OTHERS):
+        for name in ways:
             curves = [[run(name, runs, task) for runs in every] for task in FAMILIES[family].tasks[:tasks]]
             found.setdefault(name, {})[family] = np.array(curves)
         print(f"{family}: {time.monotonic() - start:.0f} s", file=sys.stderr, flush=True)
@@ -308,6 +310,17 @@ def latency() -> list[str]:
     return lines
 
 
+def beside(found: dict[str, dict[str, np.ndarray]]) -> list[str]:
+    """What others do."""
+    return [
+        "Beside: parents' results that simply count as the child's own (what AWS describes), and Optuna's TPE with "
+        "parents' trials added to its study, or their best ones enqueued.",
+        "",
+        *table(list(OTHERS), found),
+        "",
+    ]
+
+
 def report(found: dict[str, dict[str, np.ndarray]], seeds: int, tasks: int) -> str:
     """The page."""
     lines = [
@@ -327,11 +340,7 @@ def report(found: dict[str, dict[str, np.ndarray]], seeds: int, tasks: int) -> s
         "*Negated*: the child's own task with good and bad exchanged; *shuffled*: with results dealt at random; "
         "*mirrored*: with all numbers reflected in the middle of their ranges.",
         "",
-        "Beside: parents' results that simply count as the child's own (what AWS describes), and Optuna's TPE with "
-        "parents' trials added to its study, or their best ones enqueued.",
-        "",
-        *table(list(OTHERS), found),
-        "",
+        *(beside(found) if all(name in found for name in OTHERS) else ()),
         "Evaluations needed to reach the cold job's end, family by family:",
         "",
         *by_family(found),
@@ -351,10 +360,12 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=20)
     parser.add_argument("--tasks", type=int, default=2, help="tasks of each family that become a child's")
     parser.add_argument("--families", default=",".join(FAMILIES))
+    parser.add_argument("--alone", action="store_true", help="without the ways of others")
     parser.add_argument("--output", type=Path, help="write the page there")
     arguments = parser.parse_args()
     families = arguments.families.split(",")
-    found = collect(arguments.seeds, arguments.tasks, families)
+    ways = list(MODES) if arguments.alone else [*MODES, *OTHERS]
+    found = collect(arguments.seeds, arguments.tasks, families, ways)
     page = report(found, arguments.seeds, arguments.tasks)
     if arguments.output:
         arguments.output.write_text(page)
