@@ -74,11 +74,10 @@ class _Question:
         except _ERRORS:  # the model will say so
             return False
 
-    def is_bold(self, advice: Advice | None) -> bool:
-        """Whether the bounds are searched boldly; advice of parents knows better than a rule for unknown jobs."""
+    @property
+    def is_bold(self) -> bool:
+        """Whether the bounds are searched boldly."""
         categorical = self.space.encoding.categorical
-        if advice is not None:
-            return bool(self.recipe.fixed_attitude(len(categorical)))
         return is_bold(self.seed[1], self.own.y, self.own.numbers, categorical, self.design, self.recipe)
 
 
@@ -150,7 +149,7 @@ def _suggest_one(question: _Question, memory: Memory) -> Suggestion:
 def _by_model(question: _Question, taken: set[bytes], memory: Memory, fitted: bool) -> Suggestion:
     """The best candidate of the model of all evidence, or now and then, when that one promises nothing, of another."""
     advice = question.inherited.advice if fitted and question.inherited is not None else None
-    bold = fitted and question.is_bold(advice)
+    bold = fitted and question.is_bold
     suggestion = _best_of_model(question, taken, memory, fitted, advice=advice, bold=bold)
     if not fitted or question.seed[1] % EVERY:
         return suggestion
