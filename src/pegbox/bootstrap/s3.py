@@ -28,7 +28,7 @@ _log = logging.getLogger("pegbox.s3")
 #: File in the home that remembers the endpoint's port.
 PORT_FILE = "s3-port"
 #: Seconds given to the helper to answer for the first time.
-READY_SECONDS = 20.0
+READY_SECONDS = 60.0
 #: Seconds that one look whether it answers may take.
 ANSWER_SECONDS = 1.0
 #: A helper that ended so often soon after its start will not start.
@@ -36,7 +36,7 @@ TRIES = 3
 #: Seconds given to the helper to end by itself.
 STOP_SECONDS = 5.0
 #: Seconds given to the helper of a server that was killed to let go of the port.
-PORT_SECONDS = 3.0
+PORT_SECONDS = 10.0
 #: Seconds before the helper is started again: doubled each time it ended soon after its start.
 PAUSES = (0.1, 30.0)
 #: The helper's log is put aside at a start when it is longer than this.
