@@ -168,7 +168,7 @@ def _away(question: _Question, taken: set[bytes], memory: Memory, bold: bool) ->
     region = somewhere_else(encoding, evidence.X[int(np.argmin(evidence.y))], rng)
     part = region.part(evidence)
     if len(part.y) >= FEWEST:
-        narrowed = replace(question, evidence=part)
+        narrowed = replace(question, evidence=part, recipe=question.recipe.in_brief())
         try:
             best = _best_of_model(narrowed, taken, memory, True, bold=bold, within=region)
             return replace(best, reason="exploring")

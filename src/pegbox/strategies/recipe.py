@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True)
@@ -46,12 +46,12 @@ class Recipe:
 
     members: tuple[Member, ...] = (Member("half_rank"),)
     full_iterations: int = 30
-    warm_iterations: int = 12
+    warm_iterations: int = 9
     starts: int = 3
     uniform: int = 512
     local: int = 512
     elite: int = 5
-    ascent_iterations: int = 20
+    ascent_iterations: int = 12
     several: int = 5
     many: int = 10
     most: int = 30
@@ -60,6 +60,10 @@ class Recipe:
     interior: float = 10.0
     fit_limit: int = 150
     posterior_limit: int = 300
+
+    def in_brief(self) -> Recipe:
+        """The same with fits from the prior's mean only, for a model that is asked once."""
+        return replace(self, starts=1, full_iterations=self.warm_iterations)
 
     def fixed_attitude(self, columns: int) -> bool | None:
         """Whether all suggestions in a space of so many columns are bold, or none; None where results decide."""
