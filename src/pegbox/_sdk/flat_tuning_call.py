@@ -2,24 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 
 class FlatTuningCall:
     """What sessions of version 1 of the AWS SDK have beside ``create_tuning_job``."""
 
-    def create_tuning_job(
-        self,
-        job_name: str,
-        tuning_config: dict[str, Any],
-        training_config: dict[str, Any] | None = None,
-        training_config_list: list[dict[str, Any]] | None = None,
-        warm_start_config: dict[str, Any] | None = None,
-        tags: list[dict[str, str]] | None = None,
-        autotune: bool = False,
-    ) -> None:
-        """Start a tuning job."""
-        raise NotImplementedError
+    #: The session's own.
+    create_tuning_job: Callable[..., None]
 
     def tune(
         self,

@@ -156,11 +156,14 @@ def _by_model(question: _Question, taken: set[bytes], memory: Memory, fitted: bo
     gain = suggestion.details.get("expected_improvement", math.inf)
     if not exhausted(gain, question.evidence.y, question.design):
         return suggestion
-    return _away(question, taken, memory, bold) or suggestion
+    return _away(question, taken, bold) or suggestion
 
 
-def _away(question: _Question, taken: set[bytes], memory: Memory, bold: bool) -> Suggestion | None:
-    """The best candidate away from the best point in one column; None where there is none or its model fails."""
+def _away(question: _Question, taken: set[bytes], bold: bool) -> Suggestion | None:
+    """The best candidate away from the best point in one column; None where there is none or its model fails.
+
+    Its fits are asked for once, so they take no place in the job's memory.
+    """
     encoding, evidence = question.space.encoding, question.evidence
     rng = generator(question.seed, _ELSEWHERE)
     if not (encoding.levels > 1).any():
@@ -170,7 +173,7 @@ def _away(question: _Question, taken: set[bytes], memory: Memory, bold: bool) ->
     if len(part.y) >= FEWEST:
         narrowed = replace(question, evidence=part, recipe=question.recipe.in_brief())
         try:
-            best = _best_of_model(narrowed, taken, memory, True, bold=bold, within=region)
+            best = _best_of_model(narrowed, taken, Memory(), True, bold=bold, within=region)
             return replace(best, reason="exploring")
         except _ERRORS:
             return None

@@ -24,6 +24,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pegbox.space import Encoding
+from pegbox.strategies.candidates import SMALL
 from pegbox.strategies.evidence import Evidence
 
 Floats = npt.NDArray[np.float64]
@@ -33,7 +34,6 @@ EVERY = 3
 #: With fewer observations away from x* a draw by lot is as good as a model.
 FEWEST = 4
 _NEGLIGIBLE = 0.003
-_SMALL = 12
 _GAP = 0.2
 _OUTSIDE = -1e6
 
@@ -83,7 +83,7 @@ class Elsewhere:
 def somewhere_else(encoding: Encoding, best: Floats, rng: np.random.Generator) -> Elsewhere:
     """Away from ``best`` (d,) in a column drawn by lot."""
     column = int(rng.choice(np.nonzero(encoding.levels > 1)[0]))
-    small = bool(encoding.categorical[column] or encoding.levels[column] <= _SMALL)
+    small = bool(encoding.categorical[column] or encoding.levels[column] <= SMALL)
     return Elsewhere(column, float(best[column]), 0.0 if small else _GAP)
 
 

@@ -83,6 +83,11 @@ def holders(home: Path) -> list[str]:
     return found
 
 
+def refusal_of(question: dict[str, Any]) -> dict[str, Any]:
+    """Return the server's word that the key of a question is disabled."""
+    return {"type": "opened", "wrapped": question["wrapped"], "key": None, "problem": "the key is disabled"}
+
+
 def opened(file: Path) -> tuple[list[dict[str, Any]], bool]:
     """Return the records of a file and whether its end is there, by the master key alone."""
     header = read_records_header(io.BytesIO(file.read_bytes()))
@@ -264,13 +269,7 @@ def test_a_new_gateway_asks_the_server_for_the_key_of_what_waits(rig: GatewayRig
         rig.publish({"e": endpoint(rig.model(), asynchronous=results(rig, "alias/l"))})
         question = word.wait(lambda message: message["type"] == "unwrap")
         assert question["key"] == "some-id"
-        refusal = {
-            "type": "opened",
-            "wrapped": question["wrapped"],
-            "key": None,
-            "problem": "the key is disabled",
-        }
-        word.tell(refusal)
+        word.tell(refusal_of(question))
         other = rig.client().invoke_endpoint_async(EndpointName="e", Body=b"of another key")
         place = rig.home / "buckets" / other["OutputLocation"].removeprefix("s3://")
         eventually(place.exists, "another key's invocation is done")
@@ -296,13 +295,7 @@ def test_what_waits_for_a_key_ends_with_its_endpoint(rig: GatewayRig) -> None:
         hand_over(word, k="the key is disabled")
         rig.publish({})
         question = word.wait(lambda message: message["type"] == "unwrap")
-        refusal = {
-            "type": "opened",
-            "wrapped": question["wrapped"],
-            "key": None,
-            "problem": "the key is disabled",
-        }
-        word.tell(refusal)
+        word.tell(refusal_of(question))
         eventually(lambda: not list((rig.home / "gateway" / "async").rglob("*.json")), "nothing waits")
     assert not (rig.home / "buckets" / "pegbox-local" / "failed").exists()
     assert holders(rig.home) == []

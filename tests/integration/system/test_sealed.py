@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 import tarfile
 from collections.abc import Callable
@@ -15,6 +14,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from pegbox.sealing import is_sealed
+from pegbox.testing import plaintext
 from pegbox.testing.lab import tuning_request
 
 #: Made by the program, so that neither code nor request holds it.
@@ -51,22 +51,16 @@ if __name__ == "__main__":
 
 def holders(home: Path) -> list[str]:
     """Return the files below a home that hold the secret, plain or inside an archive."""
-    found = []
-    for path in (Path(folder, name) for folder, _, names in os.walk(home) for name in names):
-        if path.is_symlink() or not path.is_file():
-            continue
-        try:
-            data = path.read_bytes()
-        except OSError:
-            continue
-        held = SECRET in data
-        if data[:2] == b"\x1f\x8b":
-            with tarfile.open(path) as archive:
-                entries = [archive.extractfile(item) for item in archive if item.isfile()]
-                held = held or any(entry is not None and SECRET in entry.read() for entry in entries)
-        if held:
-            found.append(str(path))
-    return found
+    return plaintext.holders(home, _holds)
+
+
+def _holds(path: Path, data: bytes) -> bool:
+    if data[:2] == b"\x1f\x8b":
+        with tarfile.open(path) as archive:
+            entries = [archive.extractfile(item) for item in archive if item.isfile()]
+            if any(entry is not None and SECRET in entry.read() for entry in entries):
+                return True
+    return SECRET in data
 
 
 @pytest.fixture(scope="module")

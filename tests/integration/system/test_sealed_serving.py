@@ -17,6 +17,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from pegbox.bootstrap.gateway import living_gateway
 from pegbox.bootstrap.home import Home
+from pegbox.testing import plaintext
 from pegbox.testing.lab import ROLE
 
 IMAGE = "683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-scikit-learn:1.2-1-cpu-py3"
@@ -38,17 +39,7 @@ DESTINATION = "s3://pegbox-local/captured"
 
 def holders(home: Path) -> list[str]:
     """Return the files below a home that hold a word of either direction."""
-    found = []
-    for path in (Path(folder, name) for folder, _, names in os.walk(home) for name in names):
-        if path.is_symlink() or not path.is_file():
-            continue
-        try:
-            data = path.read_bytes()
-        except OSError:
-            continue
-        if SECRET.encode() in data or ANSWER.encode() in data:
-            found.append(str(path))
-    return found
+    return plaintext.holders(home, lambda _, data: SECRET.encode() in data or ANSWER.encode() in data)
 
 
 def model(server: Any) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 
@@ -132,3 +133,12 @@ def script(tmp_path: Path) -> Path:
     path = tmp_path / "train.py"
     path.write_text("print('[pegbox] accuracy=0.5')\n")
     return path
+
+
+@pytest.fixture
+def session() -> Mock:
+    """A mock with the attributes that other people's tests give it."""
+    mock = Mock(name="session", boto_session=Mock(name="boto"), s3_client=None, s3_resource=None, config=None)
+    mock.boto_region_name = "us-west-2"
+    mock.default_bucket = Mock(return_value="bucket")
+    return mock

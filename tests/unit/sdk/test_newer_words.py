@@ -42,15 +42,6 @@ TWO_SENT = [
 
 
 @pytest.fixture
-def session() -> Mock:
-    """A mock with the attributes that other people's tests give it."""
-    mock = Mock(name="session", boto_session=Mock(name="boto"), s3_client=None, s3_resource=None, config=None)
-    mock.boto_region_name = "us-west-2"
-    mock.default_bucket = Mock(return_value="bucket")
-    return mock
-
-
-@pytest.fixture
 def version_2(monkeypatch: pytest.MonkeyPatch) -> None:
     """The process's scripts were written for version 2."""
     monkeypatch.setattr(api_version, "_chosen", "v2")

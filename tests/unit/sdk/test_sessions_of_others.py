@@ -28,15 +28,6 @@ MACHINE = (1, "ml.c4.xlarge")
 
 
 @pytest.fixture
-def session() -> Mock:
-    """A mock with the attributes that such tests give it."""
-    mock = Mock(name="session", boto_session=Mock(name="boto"), s3_client=None, s3_resource=None, config=None)
-    mock.boto_region_name = "us-west-2"
-    mock.default_bucket = Mock(return_value="bucket")
-    return mock
-
-
-@pytest.fixture
 def tuner(session: Mock) -> HyperparameterTuner:
     """A tuner of a generic estimator over the mock."""
     estimator = Estimator(
