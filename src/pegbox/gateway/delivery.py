@@ -41,8 +41,9 @@ def deliver(folder: Path, name: str) -> bool:
 
 
 def spooled(spool: Path) -> list[Path]:
-    """Return all files of captured data in a spool, oldest first in each folder."""
-    return sorted(spool.glob("*/*.jsonl"))
+    """Return all files of captured data in a spool, oldest first in each folder; folders that go in the meantime have none."""
+    names = (Path(folder, name) for folder, _, names in os.walk(spool) for name in names)
+    return sorted(file for file in names if file.suffix == ".jsonl")
 
 
 def deliver_leftover(file: Path) -> None:

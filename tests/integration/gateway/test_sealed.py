@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -21,6 +20,7 @@ from pegbox.sealing import (
     read_records_header,
     unwrap_data_key,
 )
+from pegbox.testing import plaintext
 from pegbox.testing.gateway_rig import GatewayRig, Word, endpoint, eventually
 
 MASTER = bytes(range(32))
@@ -71,16 +71,7 @@ def captures(word: Word, status: str) -> Any:
 
 def holders(home: Path) -> list[str]:
     """Return the files below a home that hold the secret; text that was kept as base64 too."""
-    found = []
-    for path in (Path(folder, name) for folder, _, names in os.walk(home) for name in names):
-        if path.is_file():
-            try:
-                data = path.read_bytes()
-            except OSError:
-                continue
-            if SECRET in data or b"d2hhdCBhIGNsaWVudC" in data:
-                found.append(str(path))
-    return found
+    return plaintext.holders(home, lambda _, data: SECRET in data or b"d2hhdCBhIGNsaWVudC" in data)
 
 
 def refusal_of(question: dict[str, Any]) -> dict[str, Any]:

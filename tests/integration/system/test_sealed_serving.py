@@ -17,6 +17,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from pegbox.bootstrap.gateway import living_gateway
 from pegbox.bootstrap.home import Home
+from pegbox.gateway.delivery import spooled
 from pegbox.testing import plaintext
 from pegbox.testing.lab import ROLE
 
@@ -144,7 +145,7 @@ def test_nothing_lies_in_the_clear_whoever_is_killed(
     captured = served.home / "buckets" / "pegbox-local" / "captured"
 
     def delivered() -> bool:
-        return not list((served.home / "gateway" / "capture").rglob("*.jsonl")) and captured.exists()
+        return not spooled(served.home / "gateway" / "capture") and captured.exists()
 
     wait_until(delivered, 90)
     assert holders(served.home) == []
@@ -186,7 +187,7 @@ def test_a_disabled_key_pauses_capture_and_requests_go_on(
     served.pegbox("keys", "enable", "capture")
     wait_until(lambda: capture_status(served) == "Started")
     kept = invoke(served, wait_until)
-    wait_until(lambda: not list((served.home / "gateway" / "capture").rglob("*.jsonl")), 90)
+    wait_until(lambda: not spooled(served.home / "gateway" / "capture"), 90)
     opened = records(served, served.home / "buckets" / "pegbox-local" / "captured", tmp_path / "opened")
     assert kept in opened
     assert not {lost, lost_too} & set(opened)
