@@ -12,12 +12,6 @@ z           (best - mean) / sd                                                  
     EI = E[max(best - f, 0)] = sd h(z),   h(z) = phi(z) + z Phi(z)
 
 always as a logarithm, so that candidates stay comparable where EI underflows (Ament et al. 2023).
-
-Early on, deviations are largest at the bounds, and a search that follows them spends itself there, while people choose
-ranges around what they expect. So a belief about where the best values lie multiplies EI and fades as observations
-come in (Hvarfner et al., "piBO", 2022, eq. 6), here
-
-    log pi(z) = -sum over numeric columns of (2 z_j - 1)^4
 """
 
 from __future__ import annotations
@@ -47,10 +41,3 @@ def log_expected_improvement_gradient(
     toward_mean = np.exp(np.clip(log_normal_cdf(z) - log_ratio, -50.0, 50.0)) / sd
     toward_sd = np.exp(np.clip(normal_log_pdf(z) - log_ratio, -50.0, 50.0)) / sd
     return log_ratio + np.log(sd), toward_sd[:, None] * d_sd - toward_mean[:, None] * d_mean
-
-
-def interior_belief(Z: Floats, numeric: npt.NDArray[np.bool_]) -> tuple[Floats, Floats]:
-    """log pi (m,) at candidates ``Z`` (m, d), and its gradient (m, d); 0 in the middle, -1 per column at a bound."""
-    from_centre = np.where(numeric, 2.0 * Z - 1.0, 0.0)
-    cubed = from_centre**3
-    return -(cubed * from_centre).sum(axis=1), -8.0 * cubed

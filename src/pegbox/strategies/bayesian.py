@@ -21,6 +21,7 @@ from pegbox.strategies.attitude import is_bold
 from pegbox.strategies.candidates import Search
 from pegbox.strategies.elsewhere import EVERY, FEWEST, Elsewhere, exhausted, somewhere_else
 from pegbox.strategies.evidence import Evidence, gather
+from pegbox.strategies.experience import Experience, experience_with
 from pegbox.strategies.inheritance import Inheritance, inherit
 from pegbox.strategies.initial_design import design_size, fingerprint, initial_design, start_count
 from pegbox.strategies.memory import Memory
@@ -53,6 +54,7 @@ class _Question:
     own: Evidence
     evidence: Evidence
     inherited: Inheritance | None
+    experience: Experience | None
     seed: tuple[int, int]
     maximize: bool
     design: int
@@ -98,6 +100,7 @@ def suggest_bayesian(
     job, first = seed
     evidence = gather(space, history, pending, maximize)
     design = design_size(space, budget)
+    experience = experience_with(space.encoding)
     inherited: Inheritance | None = None
     trouble: tuple[str, ...] = ()
     if parents:
@@ -108,7 +111,9 @@ def suggest_bayesian(
     suggestions = []
     for number in range(first, first + count):
         known = evidence if inherited is None else inherited.add_to(evidence)
-        question = _Question(space, evidence, known, inherited, (job, number), maximize, design, recipe)
+        question = _Question(
+            space, evidence, known, inherited, experience, (job, number), maximize, design, recipe
+        )
         suggestion = _suggest_one(question, memory)
         row = space.encoding.encode([suggestion.values])
         evidence = replace(evidence, P=np.vstack([evidence.P, row]))
@@ -131,7 +136,7 @@ def _suggest_one(question: _Question, memory: Memory) -> Suggestion:
             return Suggestion(space.decode(start), "from a parent")
         early = len(question.tried) < question.design and not question.trusts_parents
         if early or len(evidence.y) < _FEWEST:
-            for row in initial_design(space, question.seed[0]):
+            for row in initial_design(space, question.seed[0], question.experience):
                 if fingerprint(row) not in taken:
                     return Suggestion(space.decode(row), "initial design")
     if len(evidence.y) >= _FEWEST:
@@ -206,6 +211,7 @@ def _best_of_model(
         advice=advice,
         bold=bold,
         within=within,
+        experience=question.experience,
     )
     good = model.X[np.argsort(model.mean, kind="stable")[: max(3, min(8, len(model.X) // 3))]]
     search = Search(space.encoding, recipe, generator(question.seed, _SEARCH))

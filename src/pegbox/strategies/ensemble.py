@@ -7,10 +7,10 @@ Z           candidates                                                          
 EI_i        expected improvement of member i in units of its transformed values         (m,)
 w_i         weight of member i; they sum to 1                                           ()
 p           probability of feasibility                                                  (m,)
-pi          belief that the best values lie inside their ranges, of weight b            (m,)
+pi          belief where the best values lie                                            (m,)
 ==========  ==========================================================================  ==========
 
-    score(z) = log sum_i w_i EI_i(z) + log p(z) + b log pi(z)
+    score(z) = log sum_i w_i EI_i(z) + log p(z) + log pi(z)
 
 Each member sees the same observations through another output transform or prior. Averaging keeps the search from
 standing or falling with one of them.
@@ -25,11 +25,8 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from pegbox.strategies.acquisition import (
-    interior_belief,
-    log_expected_improvement,
-    log_expected_improvement_gradient,
-)
+from pegbox.strategies.acquisition import log_expected_improvement, log_expected_improvement_gradient
+from pegbox.strategies.belief import Belief
 from pegbox.strategies.feasibility import Feasibility
 from pegbox.surrogate.numerics import log_mean_exp
 from pegbox.surrogate.posterior import Posterior
@@ -63,17 +60,15 @@ class Ensemble:
 
     Attributes:
         opinions: At least one.
-        numeric: (d,) which columns are numbers.
         feasibility: None while nothing failed.
         region: Where candidates may lie; None for everywhere.
-        interior: Weight b of the belief that the best values lie inside their ranges.
+        belief: Where the best values are expected; None for no expectation.
     """
 
     opinions: tuple[Opinion, ...]
-    numeric: npt.NDArray[np.bool_]
     feasibility: Feasibility | None = None
     region: Region | None = None
-    interior: float = 0.0
+    belief: Belief | None = None
 
     def score(self, Z: Floats) -> Floats:
         """The acquisition (m,) at candidates ``Z`` (m, d)."""
@@ -82,7 +77,8 @@ class Ensemble:
             mean, sd = opinion.posterior.predict(Z)
             parts.append(log_expected_improvement(mean, sd, opinion.best))
         total = self._combine(np.stack(parts))
-        total = total + self.interior * interior_belief(Z, self.numeric)[0]
+        if self.belief is not None:
+            total = total + self.belief.log_density(Z)[0]
         if self.region is not None:
             total = total + self.region.penalty(Z)
         return total if self.feasibility is None else total + self.feasibility.log_probability(Z)
@@ -99,8 +95,9 @@ class Ensemble:
         total = self._combine(stacked)
         shares = np.exp(stacked + self._log_weights()[:, None] - total)
         gradient = (shares[:, :, None] * np.stack(gradients)).sum(axis=0)
-        belief, more = interior_belief(Z, self.numeric)
-        total, gradient = total + self.interior * belief, gradient + self.interior * more
+        if self.belief is not None:
+            value, more = self.belief.log_density(Z)
+            total, gradient = total + value, gradient + more
         if self.feasibility is None:
             return total, gradient
         value, more = self.feasibility.log_probability_with_gradient(Z)

@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pegbox.space import Space
+from pegbox.strategies.experience import Experience
 from pegbox.strategies.seeds import generator
 
 Floats = npt.NDArray[np.float64]
@@ -43,8 +44,8 @@ def start_count(space: Space, budget: int | None = None) -> int:
     return (design_size(space, budget) + 1) // 2
 
 
-def initial_design(space: Space, job_seed: int) -> Floats:
-    """The codes (n, d) of the design; a function of the space and the job's seed only."""
+def initial_design(space: Space, job_seed: int, experience: Experience | None = None) -> Floats:
+    """The codes (n, d) of the design; a function of the space, the job's seed and what is known of the space's names."""
     rng = generator((job_seed,), _PURPOSE)
     n, d = design_size(space), space.dimension
     encoding = space.encoding
@@ -56,7 +57,7 @@ def initial_design(space: Space, job_seed: int) -> Floats:
         if distance > best_distance:
             best, best_distance = U, distance
     assert best is not None
-    return encoding.from_cube(best)
+    return encoding.from_cube(best if experience is None else experience.shape(best, encoding))
 
 
 def _smallest_distance(U: Floats, categorical: npt.NDArray[np.bool_], levels: Floats) -> float:

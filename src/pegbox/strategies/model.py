@@ -16,8 +16,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from pegbox.strategies.belief import belief_after
 from pegbox.strategies.ensemble import Ensemble, Opinion, Region
 from pegbox.strategies.evidence import Evidence
+from pegbox.strategies.experience import Experience
 from pegbox.strategies.feasibility import learn_feasibility
 from pegbox.strategies.memory import Memory
 from pegbox.strategies.recipe import Member, Recipe
@@ -73,11 +75,13 @@ def learn(
     advice: Advice | None = None,
     bold: bool = False,
     within: Region | None = None,
+    experience: Experience | None = None,
 ) -> Model:
     """The model of ``evidence``; with ``fitted`` false its hyperparameters are those of the prior.
 
     ``advice`` of parents becomes its prior mean, as far as the evidence grants it. A ``bold`` model has a trend, and its
-    candidates may lie anywhere; with ``within`` they may lie there.
+    candidates may lie anywhere; with ``within`` they may lie there. ``experience`` with the names of the space weighs
+    candidates while the job has measured little.
 
     Raises:
         NotPositiveDefinite: When a covariance matrix has no factor.
@@ -105,14 +109,14 @@ def learn(
         posteriors.append(posterior)
         opinions.append(Opinion(with_pending, float(at_observed.min()), member.weight / total_weight))
     feasibility = learn_feasibility(evidence.X, evidence.F, layout)
-    region, interior = within, 0.0
+    region, belief = within, None
     advised = any(isinstance(posterior, AdvisedPosterior) for posterior in posteriors)
-    if within is None and not advised and not bold:
-        # Both stand in for knowledge of where good values lie: parents have it, and trends learn it.
-        tried = np.vstack([evidence.X, evidence.F, evidence.P])
-        region = trust_region(tried, layout.categorical, recipe.trust_radius)
-        interior = recipe.interior / len(tried)
-    ensemble = Ensemble(tuple(opinions), ~layout.categorical, feasibility, region, interior)
+    if within is None and not advised:
+        # Both stand in for knowledge of where good values lie: parents have it, and trends learn some of it.
+        tried = evidence.points
+        belief = belief_after(len(tried), layout.categorical, bold, experience, recipe)
+        region = None if bold else trust_region(tried, layout.categorical, recipe.trust_radius)
+    ensemble = Ensemble(tuple(opinions), feasibility, region, belief)
     return Model(X, y, mean, tuple(posteriors), ensemble)
 
 

@@ -39,7 +39,8 @@ class Recipe:
             a usual job has observations.
         trend: Typical logarithm of the trend's share b.
         trust_radius: Half-width of the first trust region.
-        interior: How strongly early candidates are drawn from the bounds to the inside; fades as 1 / observations.
+        interior: How strongly early cautious candidates are drawn from the bounds to the inside; fades as 1 / trials.
+        experience: How strongly early candidates are drawn to the usual values of names that are known; fades as 1 / trials.
         fit_limit: The most observations a fit looks at.
         posterior_limit: The most observations a posterior is conditioned on.
     """
@@ -58,6 +59,7 @@ class Recipe:
     trend: float = -1.0
     trust_radius: float = 0.2
     interior: float = 10.0
+    experience: float = 2.0
     fit_limit: int = 150
     posterior_limit: int = 300
 

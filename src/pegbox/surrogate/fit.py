@@ -99,7 +99,6 @@ class Evidence:
     Attributes:
         D: Squared differences of all pairs (d, P).
         F: Features of the trend (n, 2 c).
-        F: Features of the trend (n, 2 c).
         y: Transformed values (n,).
         lower: Flat indices of the pairs in an (n, n) matrix (P,).
     """

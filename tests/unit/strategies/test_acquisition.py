@@ -7,8 +7,11 @@ import numpy.typing as npt
 import pytest
 
 from pegbox.strategies.acquisition import log_expected_improvement, log_expected_improvement_gradient
+from pegbox.strategies.belief import Belief, belief_after
 from pegbox.strategies.ensemble import Ensemble, Opinion
+from pegbox.strategies.experience import Experience
 from pegbox.strategies.feasibility import learn_feasibility
+from pegbox.strategies.recipe import DEFAULT
 from pegbox.strategies.trust_region import trust_region
 from pegbox.surrogate.fit import default_prior
 from pegbox.surrogate.kernel import Kernel, Layout
@@ -49,6 +52,25 @@ def test_hopeless_candidates_stay_comparable() -> None:
     assert value[0] > value[1]
 
 
+def test_the_belief_is_highest_where_values_are_expected() -> None:
+    """Inside a range of an unknown name, at the usual value of a known one; bold suggestions believe in names alone; it fades."""
+    categorical = np.zeros(2, dtype=bool)
+    known = Experience(np.array([np.nan, 0.8]), np.array([1.0, 0.2]), {})
+    Z = np.array([[0.5, 0.8], [1.0, 0.8], [0.5, 0.2]])
+    cautious = belief_after(10, categorical, False, known, DEFAULT)
+    bold = belief_after(10, categorical, True, known, DEFAULT)
+    later = belief_after(100, categorical, False, known, DEFAULT)
+    assert cautious is not None
+    assert bold is not None
+    assert later is not None
+    value = cautious.log_density(Z)[0]
+    assert value[0] == 0.0
+    assert value.tolist()[1:] == pytest.approx([-DEFAULT.interior / 10, -4.5 * DEFAULT.experience / 10])
+    assert bold.log_density(Z)[0].tolist()[:2] == [0.0, 0.0]
+    assert np.allclose(later.log_density(Z)[0], value / 10)
+    assert belief_after(10, categorical, True, None, DEFAULT) is None
+
+
 @pytest.mark.parametrize("failures", [0, 4])
 def test_score_gradient_is_the_difference_quotient(failures: int) -> None:
     """The gradient of two opinions and a feasibility model agrees with central differences."""
@@ -56,7 +78,10 @@ def test_score_gradient_is_the_difference_quotient(failures: int) -> None:
     feasibility = learn_feasibility(X, _data(4, 5)[0][:failures], LAYOUT)
     assert (feasibility is None) == (failures == 0)
     opinions = (Opinion(_posterior(1), -1.0, 0.7), Opinion(_posterior(2), -1.2, 0.3))
-    ensemble = Ensemble(opinions, ~LAYOUT.categorical, feasibility, interior=0.4)
+    known = Experience(
+        np.array([np.nan, np.nan, 0.3]), np.array([1.0, 1.0, 0.2]), {1: np.array([0.0, -1.0, -2.0])}
+    )
+    ensemble = Ensemble(opinions, feasibility, belief=Belief(np.array([0.4, 0.0, 0.0]), known, 0.7))
     Z, _ = _data(6, 9)
     value, gradient = ensemble.score_with_gradient(Z)
     assert np.allclose(value, ensemble.score(Z))

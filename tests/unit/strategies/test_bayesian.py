@@ -252,5 +252,5 @@ def test_a_bold_model_may_go_to_the_bounds() -> None:
         evidence = gather(space, history, (), False)
         learnt = model.learn(evidence, Layout(space.encoding.categorical), DEFAULT, 0, Memory(), bold=free)
         assert (learnt.ensemble.region is None) == free
-        assert (learnt.ensemble.interior == 0.0) == free
+        assert (learnt.ensemble.belief is None) == free
         assert (learnt.posteriors[0].kernel.trend > 0.0) == free
