@@ -20,7 +20,7 @@ The table rounds the defaults and recommendations of the libraries that use thes
 PyTorch, rpart), of Bengio, "Practical recommendations for gradient-based training of deep architectures" (2012), and of
 Probst et al., "Tunability: importance of hyperparameters of machine learning algorithms" (2019), with spreads wide enough
 to hold them all. Left out are names that mean different things in different programs (``alpha``, ``gamma``, ``k``,
-``depth``), and in one job a name whose usual value lies outside its range: who chose that range knows better.
+``depth``, ``C``), and in one job a name whose usual value lies outside its range: who chose that range knows better.
 """
 
 from __future__ import annotations
@@ -87,7 +87,6 @@ NUMBERS: tuple[tuple[str, Usual], ...] = (
     ("reg_alpha lambda_l1 l1", Usual(0.05, 100.0)),
     ("rate_drop", Usual(0.1, 0.2, by_factor=False)),
     ("cp", Usual(0.002, 6.0)),
-    ("C cost", Usual(1.0, 30.0)),
     ("n_neighbors", Usual(7, 3.0)),
 )  # fmt: skip
 
@@ -141,12 +140,15 @@ class Experience:
         return value, -scaled / self.width
 
     def shape(self, U: Floats, encoding: Encoding) -> Floats:
-        """A design of the unit cube (n, d) with the known columns at the belief's quantiles, in the first row at its top."""
+        """A design of the unit cube (n, d), in every other row with known columns at the belief's quantiles, first at its top.
+
+        The rows between keep the whole range in sight.
+        """
         out = U.copy()
         for j in np.nonzero(self.known)[0].tolist():
             normal = NormalDist(float(self.centre[j]), float(self.width[j]))
             low, high = normal.cdf(0.0), normal.cdf(1.0)
-            out[:, j] = [normal.inv_cdf(low + u * (high - low)) for u in U[:, j].tolist()]
+            out[::2, j] = [normal.inv_cdf(low + u * (high - low)) for u in U[::2, j].tolist()]
             out[0, j] = self.centre[j]
         for j, preference in self.choices.items():
             out[0, j] = (int(np.argmax(preference)) + 0.5) / encoding.levels[j]

@@ -32,7 +32,7 @@ def test_a_name_is_known_however_it_is_written(name: str) -> None:
     assert usual(name) == usual("max_depth")
 
 
-@pytest.mark.parametrize("name", ["x1", "alpha", "gamma", "k", "depth", "max", "", "__", "rate", "7"])
+@pytest.mark.parametrize("name", ["x1", "alpha", "gamma", "k", "depth", "C", "max", "", "__", "rate", "7"])
 def test_other_names_are_not_known(name: str) -> None:
     """Nothing is guessed from names that are unknown or mean different things in different programs."""
     assert usual(name) is None
@@ -65,7 +65,7 @@ def test_a_range_that_says_otherwise_is_believed(range_: object) -> None:
 
 @given(st.integers(0, 1000), st.sampled_from(list(Scaling)))
 def test_the_design_stays_in_the_ranges_and_begins_with_the_usual_values(seed: int, scaling: Scaling) -> None:
-    """On every scale all values are the space's; the first row is the usual one, half of the others lie on either side of it."""
+    """On every scale all values are the space's; the first row is the usual one, the others lie on both sides of it."""
     low = 0.0 if scaling is Scaling.REVERSE_LOGARITHMIC else 0.01
     space = Space([ContinuousRange("momentum", low, 0.99, scaling), DEPTH, BOOSTER, UNKNOWN])
     design = initial_design(space, seed, experience_with(space.encoding))
