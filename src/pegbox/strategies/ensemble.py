@@ -4,7 +4,7 @@
 symbol      meaning                                                                     shape
 ==========  ==========================================================================  ==========
 Z           candidates                                                                  (m, d)
-EI_i        expected improvement of member i in units of its transformed values         (m,)
+EI_i        improvement that member i expects, in units of its transformed values       (m,)
 w_i         weight of member i; they sum to 1                                           ()
 p           probability of feasibility                                                  (m,)
 pi          belief where the best values lie                                            (m,)
@@ -25,7 +25,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from pegbox.strategies.acquisition import log_expected_improvement, log_expected_improvement_gradient
+from pegbox.strategies.acquisition import Incumbent, log_improvement, log_improvement_gradient
 from pegbox.strategies.belief import Belief
 from pegbox.strategies.feasibility import Feasibility
 from pegbox.surrogate.numerics import log_mean_exp
@@ -47,10 +47,10 @@ class Region(Protocol):
 
 @dataclass(frozen=True)
 class Opinion:
-    """One member: its posterior (pending trials included), its incumbent and its weight."""
+    """One member: its posterior (pending trials included), the incumbent in its eyes, and its weight."""
 
     posterior: Posterior | AdvisedPosterior
-    best: float
+    best: Incumbent
     weight: float
 
 
@@ -75,7 +75,7 @@ class Ensemble:
         parts = []
         for opinion in self.opinions:
             mean, sd = opinion.posterior.predict(Z)
-            parts.append(log_expected_improvement(mean, sd, opinion.best))
+            parts.append(log_improvement(mean, sd, opinion.best))
         total = self._combine(np.stack(parts))
         if self.belief is not None:
             total = total + self.belief.log_density(Z)[0]
@@ -88,7 +88,7 @@ class Ensemble:
         values, gradients = [], []
         for opinion in self.opinions:
             mean, sd, d_mean, d_sd = opinion.posterior.predict_with_gradient(Z)
-            value, gradient = log_expected_improvement_gradient(mean, sd, d_mean, d_sd, opinion.best)
+            value, gradient = log_improvement_gradient(mean, sd, d_mean, d_sd, opinion.best)
             values.append(value)
             gradients.append(gradient)
         stacked = np.stack(values)

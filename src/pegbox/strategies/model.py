@@ -16,6 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from pegbox.strategies.acquisition import Incumbent
 from pegbox.strategies.belief import belief_after
 from pegbox.strategies.ensemble import Ensemble, Opinion, Region
 from pegbox.strategies.evidence import Evidence
@@ -89,6 +90,7 @@ def learn(
     rows = representative(evidence.y, recipe.posterior_limit)
     X, y = evidence.X[rows], evidence.y[rows]
     posteriors, opinions = [], []
+    with_pending: Posterior | AdvisedPosterior
     total_weight = sum(member.weight for member in recipe.members)
     mean = np.zeros(len(rows))
     for member in recipe.members:
@@ -103,11 +105,15 @@ def learn(
         at_observed, _ = posterior.predict(X)
         mean += at_observed / len(recipe.members)
         if isinstance(posterior, AdvisedPosterior):
-            with_pending: Posterior | AdvisedPosterior = posterior.with_pending(evidence.P)
+            # Its noise is also where the parents' advice does not fit: not luck, so the best it believes in is the incumbent.
+            least = float(at_observed.min())
+            best, with_pending = Incumbent(least, least), posterior.with_pending(evidence.P)
         else:
+            first = int(np.argmin(y))
+            best = Incumbent(float(t[rows][first]), float(at_observed[first]), posterior.kernel.noise)
             with_pending = condition_on_pending(posterior, evidence.P)
         posteriors.append(posterior)
-        opinions.append(Opinion(with_pending, float(at_observed.min()), member.weight / total_weight))
+        opinions.append(Opinion(with_pending, best, member.weight / total_weight))
     feasibility = learn_feasibility(evidence.X, evidence.F, layout)
     region, belief = within, None
     advised = any(isinstance(posterior, AdvisedPosterior) for posterior in posteriors)
