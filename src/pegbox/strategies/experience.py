@@ -39,8 +39,11 @@ from pegbox.space import CategoricalRange, ContinuousRange, Encoding, IntegerRan
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
 
-#: No belief is narrower than this share of its range: the table is general, the range is the user's.
-_NARROWEST = 0.12
+#: No belief is narrower than this share of its range (the table is general, the range is the user's), or wider than this
+#: many ranges, which says nothing.
+_NARROWEST, _WIDEST = 0.12, 10.0
+#: Quantiles stay this far from 0 and 1, which have none.
+_EDGE = 1e-12
 
 
 @dataclass(frozen=True)
@@ -147,7 +150,7 @@ class Experience:
         out = U.copy()
         for j in np.nonzero(self.known)[0].tolist():
             normal = NormalDist(float(self.centre[j]), float(self.width[j]))
-            low, high = normal.cdf(0.0), normal.cdf(1.0)
+            low, high = max(normal.cdf(0.0), _EDGE), min(normal.cdf(1.0), 1.0 - _EDGE)
             out[::2, j] = [normal.inv_cdf(low + u * (high - low)) for u in U[::2, j].tolist()]
             out[0, j] = self.centre[j]
         for j, preference in self.choices.items():
@@ -171,7 +174,7 @@ def experience_with(encoding: Encoding) -> Experience | None:
             continue
         low, high = (_position(end, range_) for end in found.ends)
         centre[j] = _position(found.value, range_)
-        width[j] = max(0.5 * (high - low), _NARROWEST)
+        width[j] = min(max(0.5 * (high - low), _NARROWEST), _WIDEST)
     if not choices and np.isnan(centre).all():
         return None
     return Experience(centre, width, choices)

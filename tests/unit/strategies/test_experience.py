@@ -90,6 +90,25 @@ def test_the_documentation_lists_what_is_known() -> None:
     assert told == {name: what for names, what in NUMBERS for name in names.split()}
 
 
+@pytest.mark.parametrize(
+    ("low", "high"),
+    [(0.9, math.nextafter(0.9, 1.0)), (-1e308, 1e308), (0.9, 0.9 + 1e-12), (0.0, 0.9), (5e-324, 0.95)],
+)
+@pytest.mark.parametrize("scaling", [Scaling.LINEAR, Scaling.AUTO])
+def test_extreme_ranges_have_a_design(low: float, high: float, scaling: Scaling) -> None:
+    """Neighbouring doubles, the widest range and a usual value at a bound give values of the range, and finite beliefs."""
+    space = Space([ContinuousRange("momentum", low, high, scaling), UNKNOWN])
+    found = experience_with(space.encoding)
+    assert found is not None
+    for seed in range(20):
+        design = initial_design(space, seed, found)
+        assert np.isfinite(design).all()
+        assert all(low <= float(space.decode(row)["momentum"]) <= high for row in design)
+    value, gradient = found.log_density(design)
+    assert np.isfinite(value).all()
+    assert np.isfinite(gradient).all()
+
+
 def test_a_wrong_name_costs_little() -> None:
     """With the best value at the far end of a known name's range, the search is there within a few trials all the same."""
     space = Space([ContinuousRange("learning_rate", 1e-6, 1.0, Scaling.LOGARITHMIC), UNKNOWN])
