@@ -20,6 +20,8 @@ if command -v uv >/dev/null 2>&1; then
     uv=uv
 else
     [ -x "$venv/bin/python" ] || "$python" -m venv "$venv"
+    # An environment that uv made earlier has no pip.
+    "$venv/bin/python" -m pip --version >/dev/null 2>&1 || "$venv/bin/python" -m ensurepip >/dev/null
     "$venv/bin/python" -m pip install -q --disable-pip-version-check uv >/dev/null 2>&1 || true
     if [ -x "$venv/bin/uv" ]; then uv="$venv/bin/uv"; else uv=; fi
 fi
