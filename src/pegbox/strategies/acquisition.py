@@ -57,9 +57,8 @@ class Incumbent:
 
 def log_improvement(mean: Floats, sd: Floats, best: Incumbent) -> Floats:
     """log of the improvement over ``best``, (m,)."""
-    S = np.sqrt(sd * sd + best.noise)
-    k = sd * sd / S
-    return _log_sum((best.reported - mean) / S, (best.worth - mean) / k)[0] + np.log(k)
+    _, k, z, a = _scaled(mean, sd, best)
+    return _log_sum(z, a)[0] + np.log(k)
 
 
 def log_improvement_gradient(
@@ -70,9 +69,8 @@ def log_improvement_gradient(
     With g = k z - (c - mean), d/dmean = -Phi + phi g / S and d/dsd = phi (2 sd / S - (sd / S)^3 + z sd g / S^2); the ratios to
     the improvement are formed from logarithms.
     """
-    S = np.sqrt(sd * sd + best.noise)
-    z, k = (best.reported - mean) / S, sd * sd / S
-    log_sum, floored = _log_sum(z, (best.worth - mean) / k)
+    S, k, z, a = _scaled(mean, sd, best)
+    log_sum, floored = _log_sum(z, a)
     total = log_sum + np.log(k)
     density = np.exp(np.clip(normal_log_pdf(z) - total, -50.0, 50.0))
     below = np.exp(np.clip(log_normal_cdf(z) - total, -50.0, 50.0))
@@ -81,6 +79,13 @@ def log_improvement_gradient(
     toward_mean = np.where(floored, 0.0, density * gap / S - below)
     toward_sd = np.where(floored, 0.0, density * (2.0 * share - share**3 + z * share * gap / S))
     return total, toward_mean[:, None] * d_mean + toward_sd[:, None] * d_sd
+
+
+def _scaled(mean: Floats, sd: Floats, best: Incumbent) -> tuple[Floats, Floats, Floats, Floats]:
+    """S, k, z and a of the table of the module, each (m,)."""
+    S = np.sqrt(sd * sd + best.noise)
+    k = sd * sd / S
+    return S, k, (best.reported - mean) / S, (best.worth - mean) / k
 
 
 def _log_sum(z: Floats, a: Floats) -> tuple[Floats, npt.NDArray[np.bool_]]:

@@ -7,7 +7,8 @@ n           number of points of the design                                      
 U           a Latin hypercube: each column visits n equal slices once                   (n, d)
 ==========  ==========================================================================  ==========
 
-The centre first (what a careful user would try), then a Latin hypercube in which every choice of every categorical
+The centre first (what a careful user would try; of known names their usual values, around which every other row lies,
+:mod:`pegbox.strategies.experience`), then a Latin hypercube in which every choice of every categorical
 parameter occurs equally often, the best of a few by the smallest distance between two points.
 """
 
