@@ -28,6 +28,7 @@ from pegbox.strategies.memory import Memory
 from pegbox.strategies.model import Model, learn
 from pegbox.strategies.recipe import DEFAULT, Recipe
 from pegbox.strategies.records import Observation, ParentHistory, Suggestion
+from pegbox.strategies.relevance import Relevance, relevance_in
 from pegbox.strategies.seeds import generator
 from pegbox.surrogate.kernel import Layout
 from pegbox.surrogate.transforms import TRANSFORMS
@@ -48,21 +49,25 @@ _ERRORS = (ArithmeticError, np.linalg.LinAlgError, ValueError, IndexError, Memor
 
 @dataclass(frozen=True)
 class _Question:
-    """Everything one suggestion depends on."""
+    """Everything one suggestion depends on.
+
+    Attributes:
+        own: What the job itself has measured.
+        evidence: The same with what counts as its own, as a model should see it.
+        tried: Codes of all its trials as they were (n, d).
+    """
 
     space: Space
     own: Evidence
     evidence: Evidence
+    tried: Floats
     inherited: Inheritance | None
     experience: Experience | None
+    relevance: Relevance
     seed: tuple[int, int]
     maximize: bool
     design: int
     recipe: Recipe
-
-    @property
-    def tried(self) -> Floats:
-        return self.evidence.points
 
     @property
     def trusts_parents(self) -> bool:
@@ -101,18 +106,30 @@ def suggest_bayesian(
     evidence = gather(space, history, pending, maximize)
     design = design_size(space, budget)
     experience = experience_with(space.encoding)
+    relevance = relevance_in(space.encoding, experience)
     inherited: Inheritance | None = None
     trouble: tuple[str, ...] = ()
     if parents:
         try:
-            inherited = inherit(space, parents, evidence, maximize, start_count(space, budget), memory)
+            starts = start_count(space, budget)
+            inherited = inherit(space, parents, relevance.of(evidence), maximize, starts, memory, relevance)
         except _ERRORS as error:
             trouble = (f"parents were left out ({type(error).__name__}: {error})",)
     suggestions = []
     for number in range(first, first + count):
         known = evidence if inherited is None else inherited.add_to(evidence)
         question = _Question(
-            space, evidence, known, inherited, experience, (job, number), maximize, design, recipe
+            space,
+            evidence,
+            relevance.of(known),
+            known.points,
+            inherited,
+            experience,
+            relevance,
+            (job, number),
+            maximize,
+            design,
+            recipe,
         )
         suggestion = _suggest_one(question, memory)
         row = space.encoding.encode([suggestion.values])
@@ -212,14 +229,15 @@ def _best_of_model(
         bold=bold,
         within=within,
         experience=question.experience,
+        relevance=question.relevance,
     )
     good = model.X[np.argsort(model.mean, kind="stable")[: max(3, min(8, len(model.X) // 3))]]
     search = Search(space.encoding, recipe, generator(question.seed, _SEARCH))
     Z, score = search.maximise(model.ensemble, good)
-    near = {fingerprint(row, _NEAR_DIGITS) for row in question.tried}
-    for avoid, digits in ((near, _NEAR_DIGITS), (taken, 9)):
-        for row, value in zip(Z, score, strict=True):
-            if fingerprint(row, digits) not in avoid:
+    near = {fingerprint(row, _NEAR_DIGITS) for row in question.evidence.points}
+    for avoid, digits, seen in ((near, _NEAR_DIGITS, question.relevance.canonical(Z)), (taken, 9, Z)):
+        for row, look, value in zip(Z, seen, score, strict=True):
+            if fingerprint(look, digits) not in avoid:
                 return _explain(question, model, row, float(value))
     return _random(question, taken)
 
@@ -228,7 +246,7 @@ def _explain(question: _Question, model: Model, row: Floats, score: float) -> Su
     """The suggestion with its reason and the model's expectation in the objective's own units."""
     mean, sd = model.predict(row[None])
     posterior = model.posteriors[0]
-    plain_sd = posterior.predict(row[None])[1]
+    plain_sd = posterior.predict(question.relevance.canonical(row[None]))[1]
     sign = -1.0 if question.maximize else 1.0
     unit = float(sd[0] / plain_sd[0])
     details = {

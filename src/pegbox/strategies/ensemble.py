@@ -28,6 +28,7 @@ import numpy.typing as npt
 from pegbox.strategies.acquisition import Incumbent, log_improvement, log_improvement_gradient
 from pegbox.strategies.belief import Belief
 from pegbox.strategies.feasibility import Feasibility
+from pegbox.strategies.relevance import EVERYTHING, Relevance
 from pegbox.surrogate.numerics import log_mean_exp
 from pegbox.surrogate.posterior import Posterior
 from pegbox.transfer.prior import AdvisedPosterior
@@ -63,15 +64,18 @@ class Ensemble:
         feasibility: None while nothing failed.
         region: Where candidates may lie; None for everywhere.
         belief: Where the best values are expected; None for no expectation.
+        relevance: What of a candidate has an effect; all the others see nothing else.
     """
 
     opinions: tuple[Opinion, ...]
     feasibility: Feasibility | None = None
     region: Region | None = None
     belief: Belief | None = None
+    relevance: Relevance = EVERYTHING
 
     def score(self, Z: Floats) -> Floats:
         """The acquisition (m,) at candidates ``Z`` (m, d)."""
+        Z = self.relevance.canonical(Z)
         parts = []
         for opinion in self.opinions:
             mean, sd = opinion.posterior.predict(Z)
@@ -84,7 +88,12 @@ class Ensemble:
         return total if self.feasibility is None else total + self.feasibility.log_probability(Z)
 
     def score_with_gradient(self, Z: Floats) -> tuple[Floats, Floats]:
-        """The acquisition (m,) without the region's penalty, and its gradient (m, d); 0 in categorical columns."""
+        """The acquisition (m,) without the region's penalty, and its gradient (m, d); 0 in categorical and idle columns."""
+        idle, Z = self.relevance.idle(Z), self.relevance.canonical(Z)
+        total, gradient = self._with_gradient(Z)
+        return total, np.where(idle, 0.0, gradient)
+
+    def _with_gradient(self, Z: Floats) -> tuple[Floats, Floats]:
         values, gradients = [], []
         for opinion in self.opinions:
             mean, sd, d_mean, d_sd = opinion.posterior.predict_with_gradient(Z)

@@ -26,7 +26,6 @@ to hold them all. Left out are names that mean different things in different pro
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from statistics import NormalDist
@@ -35,6 +34,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pegbox.space import CategoricalRange, ContinuousRange, Encoding, IntegerRange, Scaling
+from pegbox.strategies.names import owner_and_name, plain
 
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
@@ -100,11 +100,7 @@ _CHOICES: tuple[Mapping[str, float], ...] = (
 )
 
 
-def _plain(name: str) -> str:
-    return re.sub(r"[^a-z0-9]", "", name.lower())
-
-
-_BY_NAME = {_plain(name): usual for names, usual in NUMBERS for name in names.split()}
+_BY_NAME = {plain(name): usual for names, usual in NUMBERS for name in names.split()}
 
 
 def usual(name: str) -> Usual | None:
@@ -112,9 +108,9 @@ def usual(name: str) -> Usual | None:
 
     ``max_depth``, ``maxDepth``, ``model__max_depth`` and ``dropout_2`` are known; ``x1`` is not.
     """
-    last = re.split(r"__|[./:]", name)[-1]
+    _, last = owner_and_name(name)
     for form in (name, last, last.rstrip("0123456789_")):
-        found = _BY_NAME.get(_plain(form))
+        found = _BY_NAME.get(plain(form))
         if found is not None:
             return found
     return None

@@ -27,6 +27,7 @@ from pegbox.strategies.evidence import Evidence, sort_out
 from pegbox.strategies.initial_design import fingerprint
 from pegbox.strategies.memory import Memory
 from pegbox.strategies.records import Observation, ParentHistory
+from pegbox.strategies.relevance import EVERYTHING, Relevance
 from pegbox.surrogate.numerics import NotPositiveDefinite
 from pegbox.surrogate.subset import representative
 from pegbox.transfer.coordinates import Coordinates, coordinates
@@ -102,6 +103,7 @@ def inherit(
     maximize: bool,
     count: int,
     memory: Memory,
+    relevance: Relevance = EVERYTHING,
 ) -> Inheritance | None:
     """What ``parents`` leave to a child with ``evidence``; None where nothing is usable.
 
@@ -112,6 +114,7 @@ def inherit(
         maximize: Whether larger objectives are better.
         count: The most points that are tried because a parent found them good.
         memory: Keeps fitted experts.
+        relevance: How the child's models, and so the experts, see points; ``evidence`` is seen so already.
     """
     usable = [parent for parent in (_place(space, one, maximize) for one in parents) if len(parent.y)]
     if not usable:
@@ -120,7 +123,7 @@ def inherit(
     joined: list[_Parent] = []
     tags = b""
     for parent in usable:
-        key, expert = _expert(parent, len(usable), memory)
+        key, expert = _expert(parent, len(usable), memory, relevance)
         if parent.identical and _holds(parent, expert, evidence):
             joined.append(parent)
         elif expert is not None:
@@ -153,16 +156,18 @@ def _place(space: Space, parent: ParentHistory, maximize: bool) -> _Parent:
     return _Parent(place([good[i] for i in rows]), y[rows], place(bad), where, parent.identical)
 
 
-def _expert(parent: _Parent, experts: int, memory: Memory) -> tuple[bytes, Expert | None]:
-    digest = hashlib.blake2b(b"expert", digest_size=16)
-    for array in (parent.X, parent.y, parent.where.pinned):
+def _expert(
+    parent: _Parent, experts: int, memory: Memory, relevance: Relevance
+) -> tuple[bytes, Expert | None]:
+    digest, X = hashlib.blake2b(b"expert", digest_size=16), relevance.canonical(parent.X)
+    for array in (X, parent.y, parent.where.pinned):
         digest.update(np.ascontiguousarray(array).tobytes())
     digest.update(repr((parent.where.categorical.tolist(), experts)).encode())
     key = digest.digest()
 
     def compute() -> Expert | None:
         try:
-            return consult(parent.X, parent.y, parent.where, experts)
+            return consult(X, parent.y, parent.where, experts)
         except NotPositiveDefinite:
             return None
 

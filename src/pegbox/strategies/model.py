@@ -24,6 +24,7 @@ from pegbox.strategies.experience import Experience
 from pegbox.strategies.feasibility import learn_feasibility
 from pegbox.strategies.memory import Memory
 from pegbox.strategies.recipe import Member, Recipe
+from pegbox.strategies.relevance import EVERYTHING, Relevance
 from pegbox.strategies.schedule import hyperparameters
 from pegbox.strategies.trust_region import trust_region
 from pegbox.surrogate.fit import default_prior
@@ -58,7 +59,7 @@ class Model:
 
     def predict(self, Z: Floats) -> tuple[Floats, Floats]:
         """Mean and deviation (m,) at ``Z`` (m, d) in raw units, by the first member."""
-        posterior = self.posteriors[0]
+        posterior, Z = self.posteriors[0], self.ensemble.relevance.canonical(Z)
         mean, sd = posterior.predict(Z)
         raw = invert(mean, posterior.y, self.y)
         high, low = invert(mean + sd, posterior.y, self.y), invert(mean - sd, posterior.y, self.y)
@@ -77,12 +78,13 @@ def learn(
     bold: bool = False,
     within: Region | None = None,
     experience: Experience | None = None,
+    relevance: Relevance = EVERYTHING,
 ) -> Model:
     """The model of ``evidence``; with ``fitted`` false its hyperparameters are those of the prior.
 
     ``advice`` of parents becomes its prior mean, as far as the evidence grants it. A ``bold`` model has a trend, and its
     candidates may lie anywhere; with ``within`` they may lie there. ``experience`` with the names of the space weighs
-    candidates while the job has measured little.
+    candidates while the job has measured little. ``evidence`` is as ``relevance`` shows it, and candidates are shown so, too.
 
     Raises:
         NotPositiveDefinite: When a covariance matrix has no factor.
@@ -122,7 +124,7 @@ def learn(
         tried = evidence.points
         belief = belief_after(len(tried), layout.categorical, bold, experience, recipe)
         region = None if bold else trust_region(tried, layout.categorical, recipe.trust_radius)
-    ensemble = Ensemble(tuple(opinions), feasibility, region, belief)
+    ensemble = Ensemble(tuple(opinions), feasibility, region, belief, relevance)
     return Model(X, y, mean, tuple(posteriors), ensemble)
 
 

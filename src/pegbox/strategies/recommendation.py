@@ -13,7 +13,9 @@ from pegbox.strategies.memory import Memory
 from pegbox.strategies.model import learn
 from pegbox.strategies.recipe import DEFAULT, Recipe
 from pegbox.strategies.records import Observation
+from pegbox.strategies.relevance import relevance_in
 from pegbox.surrogate.kernel import Layout
+from pegbox.surrogate.subset import representative
 
 
 @dataclass(frozen=True)
@@ -49,10 +51,12 @@ def recommend(
         return None
     memory = memory if memory is not None else Memory()
     try:
-        model = learn(evidence, Layout(space.encoding.categorical), recipe, job_seed, memory)
+        relevance = relevance_in(space.encoding)
+        layout = Layout(space.encoding.categorical)
+        model = learn(relevance.of(evidence), layout, recipe, job_seed, memory, relevance=relevance)
     except (ArithmeticError, np.linalg.LinAlgError, ValueError):
         return None
-    best = int(np.argmin(model.mean))
-    mean, sd = model.predict(model.X[best : best + 1])
+    best = representative(evidence.y, recipe.posterior_limit)[int(np.argmin(model.mean))]
+    mean, sd = model.predict(evidence.X[best : best + 1])
     sign = -1.0 if maximize else 1.0
-    return Recommendation(space.decode(model.X[best]), sign * float(mean[0]), float(sd[0]))
+    return Recommendation(space.decode(evidence.X[best]), sign * float(mean[0]), float(sd[0]))

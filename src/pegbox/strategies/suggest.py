@@ -13,7 +13,7 @@ from pegbox.strategies.random_search import suggest_random
 from pegbox.strategies.records import Observation, ParentHistory, Suggestion
 
 #: Changes whenever the same inputs may give other suggestions; stored with every suggestion.
-NUMERICS_VERSION = "4"
+NUMERICS_VERSION = "5"
 
 STRATEGIES = ("Bayesian", "Random", "Grid", "Hyperband")
 
