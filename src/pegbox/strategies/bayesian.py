@@ -19,7 +19,7 @@ import numpy.typing as npt
 from pegbox.space import Space
 from pegbox.strategies.attitude import is_bold
 from pegbox.strategies.candidates import Search
-from pegbox.strategies.elsewhere import EVERY, FEWEST, Elsewhere, exhausted, somewhere_else
+from pegbox.strategies.elsewhere import EVERY, FEWEST, Elsewhere, exhausted, other_choice, somewhere_else
 from pegbox.strategies.evidence import Evidence, gather
 from pegbox.strategies.experience import Experience, experience_with
 from pegbox.strategies.inheritance import Inheritance, inherit
@@ -86,6 +86,12 @@ class _Question:
         """Whether the bounds are searched boldly."""
         categorical = self.space.encoding.categorical
         return is_bold(self.seed[1], self.own.y, self.own.numbers, categorical, self.design, self.recipe)
+
+    @property
+    def other_choice(self) -> Elsewhere | None:
+        """The region of other choices than the best trial's, if it is their turn."""
+        best = self.evidence.X[int(np.argmin(self.evidence.y))]
+        return other_choice(self.space.encoding, best, self.relevance.idle(best[None])[0], self.seed[1])
 
 
 def suggest_bayesian(
@@ -172,6 +178,9 @@ def _by_model(question: _Question, taken: set[bytes], memory: Memory, fitted: bo
     """The best candidate of the model of all evidence, or now and then, when that one promises nothing, of another."""
     advice = question.inherited.advice if fitted and question.inherited is not None else None
     bold = fitted and question.is_bold
+    other = question.other_choice if fitted and advice is None else None
+    if other is not None:
+        return _best_of_model(question, taken, memory, fitted, bold=bold, within=other)
     suggestion = _best_of_model(question, taken, memory, fitted, advice=advice, bold=bold)
     if not fitted or question.seed[1] % EVERY:
         return suggestion

@@ -1,4 +1,4 @@
-"""Leaving a false basin: a look elsewhere when nothing is left to gain here.
+"""Leaving a false basin: looks at other choices, and elsewhere when nothing is left to gain here.
 
 ==========  ==========================================================================  ==========
 symbol      meaning                                                                     shape
@@ -14,6 +14,10 @@ differs between worse basins is small beside what it believes of the good one. S
 third suggestion is the best candidate of another model, conditioned only on the observations whose column j is away
 from that of x*, among candidates that are away from it as well, too. It starts from the best point of another basin and
 improves on that one, unimpressed by x*.
+
+A choice decides the basin most often, and a choice that did a little worse in its first trials, with numbers that do not
+suit it, promises less than one more step of polishing, again and again. So where there are choices and numbers, every
+fourth suggestion, from the model of all observations, takes another level than x* in one choice, each choice in its turn.
 """
 
 from __future__ import annotations
@@ -31,6 +35,9 @@ Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
 
 EVERY = 3
+#: Of so many suggestions in a row this one takes another choice. It is one whose attitude is compared with no other's
+#: (:mod:`pegbox.strategies.attitude`).
+_ROUND, _TURN = 4, 2
 #: With fewer observations away from x* a draw by lot is as good as a model.
 FEWEST = 4
 _NEGLIGIBLE = 0.003
@@ -85,6 +92,19 @@ def somewhere_else(encoding: Encoding, best: Floats, rng: np.random.Generator) -
     column = int(rng.choice(np.nonzero(encoding.levels > 1)[0]))
     small = bool(encoding.categorical[column] or encoding.levels[column] <= SMALL)
     return Elsewhere(column, float(best[column]), 0.0 if small else _GAP)
+
+
+def other_choice(encoding: Encoding, best: Floats, idle: Bools, number: int) -> Elsewhere | None:
+    """Another level than that of ``best`` (d,) in one choice; None where it is not suggestion ``number``'s turn.
+
+    Choices that are ``idle`` (d,) beside the others of ``best`` are left out, and so are spaces without numbers: there
+    is nothing to polish.
+    """
+    columns = np.nonzero(encoding.categorical & (encoding.levels > 1) & ~idle)[0]
+    if number % _ROUND != _TURN or not len(columns) or encoding.categorical.all():
+        return None
+    column = int(columns[number // _ROUND % len(columns)])
+    return Elsewhere(column, float(best[column]), 0.0)
 
 
 def exhausted(gain: float, y: Floats, design: int) -> bool:

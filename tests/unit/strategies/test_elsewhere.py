@@ -10,7 +10,7 @@ import pytest
 
 from pegbox.space import CategoricalRange, ContinuousRange, IntegerRange, Scaling, Space
 from pegbox.strategies import Memory, Observation, suggest
-from pegbox.strategies.elsewhere import Elsewhere, exhausted, somewhere_else
+from pegbox.strategies.elsewhere import Elsewhere, exhausted, other_choice, somewhere_else
 from pegbox.strategies.evidence import gather
 
 
@@ -52,6 +52,44 @@ def test_elsewhere_is_away_in_one_column(seed: int) -> None:
         assert (lower[:, 0] <= x).all()
         assert (x <= upper[:, 0]).all()
         assert region.holds(np.clip(best, lower, upper)).all()
+
+
+def test_every_fourth_suggestion_takes_another_choice_in_turn() -> None:
+    """Each choice that matters comes up in its turn, numbers and idle or single choices never; without numbers none does."""
+    names = ("k", "idle", "one", "l")
+    choices = [CategoricalRange(name, ("a", "b", "c")[: 1 if name == "one" else 3]) for name in names]
+    space = Space([ContinuousRange("x", 0.0, 1.0), *choices])
+    best, idle = np.array([0.5, 2.0, 1.0, 0.0, 1.0]), np.array([False, False, True, False, False])
+    regions = [other_choice(space.encoding, best, idle, number) for number in range(16)]
+    turns = {number: region for number, region in enumerate(regions) if region is not None}
+    assert list(turns) == [2, 6, 10, 14]
+    assert [(region.column, region.at) for region in turns.values()] == [(1, 2.0), (4, 1.0)] * 2
+    Z = np.array([[0.1, level, 0.0, 0.0, 0.0] for level in (0.0, 1.0, 2.0)])
+    assert turns[2].holds(Z).tolist() == [True, True, False]
+    only = Space(choices)
+    assert all(other_choice(only.encoding, best[1:], idle[1:], number) is None for number in range(8))
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_choice_that_did_worse_keeps_getting_trials(seed: int) -> None:
+    """In its turn the other choice is taken, however good the first one looks, and with numbers that suit it in the end."""
+    space = Space(
+        [ContinuousRange("x", 0.0, 1.0), ContinuousRange("y", 0.0, 1.0), CategoricalRange("kind", ("a", "b"))]
+    )
+
+    def loss(values: Mapping[str, Any]) -> float:
+        good = 0.8 if values["kind"] == "a" else 0.1
+        distance = (values["x"] - good) ** 2 + (values["y"] - good) ** 2
+        return float(distance if values["kind"] == "a" else 5.0 + distance)
+
+    history: list[Observation] = []
+    memory = Memory()
+    for k in range(31):
+        asked = suggest("Bayesian", space, history, (), 1, (seed, k), maximize=False, memory=memory)[0]
+        if k % 4 == 2 and k >= 6:
+            assert asked.values["kind"] == "b"
+        history.append(Observation(k, asked.values, loss(asked.values)))
+    assert min(seen.objective or 9.0 for seen in history if seen.values["kind"] == "b") < 5.05
 
 
 def test_a_part_of_the_evidence_keeps_its_rows_together() -> None:
