@@ -89,7 +89,9 @@ class _Question:
 
     @property
     def other_choice(self) -> Elsewhere | None:
-        """The region of other choices than the best trial's, if it is their turn."""
+        """The region of other choices than the best trial's, if it is their turn; a child has its parents to tell."""
+        if self.inherited is not None:
+            return None
         best = self.evidence.X[int(np.argmin(self.evidence.y))]
         return other_choice(self.space.encoding, best, self.relevance.idle(best[None])[0], self.seed[1])
 
@@ -178,7 +180,7 @@ def _by_model(question: _Question, taken: set[bytes], memory: Memory, fitted: bo
     """The best candidate of the model of all evidence, or now and then, when that one promises nothing, of another."""
     advice = question.inherited.advice if fitted and question.inherited is not None else None
     bold = fitted and question.is_bold
-    other = question.other_choice if fitted and advice is None else None
+    other = question.other_choice if fitted else None
     if other is not None:
         return _best_of_model(question, taken, memory, fitted, bold=bold, within=other)
     suggestion = _best_of_model(question, taken, memory, fitted, advice=advice, bold=bold)

@@ -20,7 +20,7 @@ are those of the documentation of XGBoost ("XGBoost Parameters"), LightGBM ("Par
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -57,70 +57,57 @@ RULES: tuple[tuple[str, str, str], ...] = (
 
 
 @dataclass(frozen=True)
-class Rule:
-    """One column that is idle beside some choices of another.
+class Relevance:
+    """The rules that hold in one space; build it with :func:`relevance_in`.
 
     Attributes:
-        column, choice: The two columns.
-        ignored: Beside which levels of the choice the column is idle (levels,).
-        code: What the model sees there.
+        ignored: For each column of a choice, which columns are idle beside which of its levels (levels + 1, d); the last
+            row, of levels that only a parent's space has, ignores nothing.
+        codes: What a model sees in idle columns (d,).
     """
 
-    column: int
-    choice: int
-    ignored: Bools
-    code: float
-
-    def is_idle(self, Z: Floats) -> Bools:
-        """In which rows of ``Z`` (m, d) the column is idle, (m,); a level that only a parent's space has ignores nothing."""
-        level = Z[:, self.choice].astype(np.intp)
-        known = level < len(self.ignored)
-        return known & self.ignored[np.where(known, level, 0)]
-
-
-@dataclass(frozen=True)
-class Relevance:
-    """The rules that hold in one space; build it with :func:`relevance_in`."""
-
-    rules: tuple[Rule, ...] = ()
+    ignored: Mapping[int, Bools]
+    codes: Floats
 
     def idle(self, Z: Floats) -> Bools:
-        """Which entries of ``Z`` have no effect (m, d)."""
+        """Which entries of ``Z`` have no effect (m, d or more); columns beyond the space's own always count."""
         out = np.zeros(Z.shape, dtype=bool)
-        for rule in self.rules:
-            out[:, rule.column] |= rule.is_idle(Z)
+        own = out[:, : len(self.codes)]
+        for choice, table in self.ignored.items():
+            own |= table[np.minimum(Z[:, choice].astype(np.intp), len(table) - 1)]
         return out
 
     def canonical(self, Z: Floats) -> Floats:
-        """``Z`` (m, d) with the same code in every idle entry of a column; ``Z`` itself without rules."""
-        if not self.rules:
+        """``Z`` (m, d or more) with the same code in every idle entry of a column; ``Z`` itself without rules."""
+        if not self.ignored:
             return Z
-        out = Z.copy()
-        for rule in self.rules:
-            out[rule.is_idle(Z), rule.column] = rule.code
+        out, d = Z.copy(), len(self.codes)
+        out[:, :d] = np.where(self.idle(Z)[:, :d], self.codes, Z[:, :d])
         return out
 
     def of(self, evidence: Evidence) -> Evidence:
         """The evidence as a model should see it."""
-        if not self.rules:
+        if not self.ignored:
             return evidence
         X, F, P = (self.canonical(Z) for Z in (evidence.X, evidence.F, evidence.P))
         return replace(evidence, X=X, F=F, P=P)
 
 
 #: Nothing is known to be idle.
-EVERYTHING = Relevance()
+EVERYTHING = Relevance({}, np.zeros(0))
 
 
 def relevance_in(encoding: Encoding, experience: Experience | None = None) -> Relevance:
     """The rules that hold in a space; idle entries show the usual code where ``experience`` knows one."""
-    found = []
-    for choice, ignored, column in _applicable(encoding):
-        code = 0.0 if encoding.categorical[column] else 0.5
-        if experience is not None and experience.known[column]:
-            code = float(experience.centre[column])
-        found.append(Rule(column, choice, ignored, code))
-    return Relevance(tuple(found))
+    d = encoding.dimension
+    ignored: dict[int, Bools] = {}
+    for choice, levels, column in _applicable(encoding):
+        table = ignored.setdefault(choice, np.zeros((len(levels) + 1, d), dtype=bool))
+        table[:-1, column] |= levels
+    codes = np.where(encoding.categorical, 0.0, 0.5)
+    if experience is not None:
+        codes = np.where(experience.known, experience.centre, codes)
+    return Relevance(ignored, codes) if ignored else EVERYTHING
 
 
 def _applicable(encoding: Encoding) -> Iterator[tuple[int, Bools, int]]:
