@@ -13,7 +13,8 @@ shown the same code in every idle entry, and a candidate that differs from a tri
 over. The values themselves stay as they were drawn, and whether to avoid an exact repeat is judged by them: a program
 that uses a familiar name in its own way is still searched, if more slowly.
 
-Each rule names the choices *beside which a hyperparameter is ignored*, so an unknown choice leaves it in force. The rules
+Each rule names the choices *beside which a hyperparameter is ignored*, so an unknown choice leaves it in force. Where all
+choices of a job would ignore what it tunes, it must mean something else, and the rule is left out. The rules
 are those of the documentation of XGBoost ("XGBoost Parameters"), LightGBM ("Parameters") and scikit-learn (``SVC``,
 ``SVR``, ``SGDClassifier``, ``LogisticRegression``, ``MLPClassifier``, ``KNeighborsClassifier``) and of the optimizers of PyTorch.
 """
@@ -122,6 +123,6 @@ def _applicable(encoding: Encoding) -> Iterator[tuple[int, Bools, int]]:
             if not isinstance(range_, CategoricalRange) or name not in which:
                 continue
             ignored = np.array([value.lower() in without for value in range_.choices])
-            if ignored.any():
+            if ignored.any() and not ignored.all():
                 same = [j for j, other in enumerate(names) if other[0] == owner and other[1] in affected]
                 yield from ((choice, ignored, j) for j in same if j != choice)

@@ -57,10 +57,11 @@ def test_idle_entries_look_the_same_and_others_are_kept(seed: int) -> None:
 
 
 def test_spaces_without_rules_are_left_alone() -> None:
-    """No rule without the choice, with other choices only, or between parts of different owners."""
+    """No rule without the choice, where no choice or every choice ignores something, or between different owners."""
     for ranges in (
         [ContinuousRange("rate_drop", 0.0, 1.0)],
         [ContinuousRange("rate_drop", 0.0, 1.0), CategoricalRange("booster", ("dart", "mine"))],
+        [ContinuousRange("rate_drop", 0.0, 1.0), CategoricalRange("booster", ("gbtree", "gblinear"))],
         [ContinuousRange("rate_drop", 0.0, 1.0), IntegerRange("booster", 1, 2)],
         [ContinuousRange("a__gamma", 0.1, 1.0), CategoricalRange("b__kernel", ("linear", "rbf"))],
     ):
