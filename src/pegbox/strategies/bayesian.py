@@ -92,7 +92,7 @@ class _Question:
         """The region of other choices than the best trial's, if it is their turn; a child has its parents to tell."""
         if self.inherited is not None:
             return None
-        best = self.evidence.X[int(np.argmin(self.evidence.y))]
+        best = self.evidence.best
         return other_choice(self.space.encoding, best, self.relevance.idle(best[None])[0], self.seed[1])
 
 
@@ -201,7 +201,7 @@ def _away(question: _Question, taken: set[bytes], bold: bool) -> Suggestion | No
     rng = generator(question.seed, _ELSEWHERE)
     if not (encoding.levels > 1).any():
         return None
-    region = somewhere_else(encoding, evidence.X[int(np.argmin(evidence.y))], rng)
+    region = somewhere_else(encoding, evidence.best, rng)
     part = region.part(evidence)
     if len(part.y) >= FEWEST:
         narrowed = replace(question, evidence=part, recipe=question.recipe.in_brief())

@@ -89,8 +89,6 @@ class Ensemble:
 
     def score_with_gradient(self, Z: Floats) -> tuple[Floats, Floats]:
         """The acquisition (m,) without the region's penalty, and its gradient (m, d); 0 in categorical and idle columns."""
-        if not self.relevance.ignored:
-            return self._with_gradient(Z)
         total, gradient = self._with_gradient(self.relevance.canonical(Z))
         return total, np.where(self.relevance.idle(Z), 0.0, gradient)
 

@@ -44,6 +44,12 @@ class Evidence:
         """Codes of all trials (n + f + p, d)."""
         return np.vstack([self.X, self.F, self.P])
 
+    @property
+    def best(self) -> Floats:
+        """Code of the best trial (d,)."""
+        best: Floats = self.X[int(np.argmin(self.y))]
+        return best
+
 
 def gather(
     space: Space, history: Sequence[Observation], pending: Sequence[Mapping[str, Any]], maximize: bool

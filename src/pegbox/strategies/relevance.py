@@ -56,6 +56,11 @@ RULES: tuple[tuple[str, str, str], ...] = (
     ("metric", "euclidean manhattan chebyshev cosine", "p"),
 )  # fmt: skip
 
+_RULES = tuple(
+    (frozenset(map(plain, names.split())), frozenset(values.split()), frozenset(map(plain, ignored.split())))
+    for names, values, ignored in RULES
+)
+
 
 @dataclass(frozen=True)
 class Relevance:
@@ -115,9 +120,7 @@ def _applicable(encoding: Encoding) -> Iterator[tuple[int, Bools, int]]:
     """Column of a choice, which of its levels ignore another column of the same owner, and that column."""
     parts = [owner_and_name(range_.name) for range_ in encoding.parameters]
     names = [(owner, plain(name)) for owner, name in parts]
-    for controllers, values, dependents in RULES:
-        which, without = {plain(name) for name in controllers.split()}, set(values.split())
-        affected = {plain(name) for name in dependents.split()}
+    for which, without, affected in _RULES:
         for choice, range_ in enumerate(encoding.parameters):
             owner, name = names[choice]
             if not isinstance(range_, CategoricalRange) or name not in which:
