@@ -9,6 +9,7 @@ import numpy as np
 
 from pegbox.space import Space, Value
 from pegbox.strategies.evidence import gather
+from pegbox.strategies.experience import experience_with
 from pegbox.strategies.memory import Memory
 from pegbox.strategies.model import learn
 from pegbox.strategies.recipe import DEFAULT, Recipe
@@ -51,7 +52,7 @@ def recommend(
         return None
     memory = memory if memory is not None else Memory()
     try:
-        relevance = relevance_in(space.encoding)
+        relevance = relevance_in(space.encoding, experience_with(space.encoding))
         layout = Layout(space.encoding.categorical)
         model = learn(relevance.of(evidence), layout, recipe, job_seed, memory, relevance=relevance)
     except (ArithmeticError, np.linalg.LinAlgError, ValueError):
